@@ -1,0 +1,65 @@
+"""What a framework image is here: an environment to build and the commands that its toolkit would run.
+
+A runtime knows an image by ``repository:tag`` (account and region do not matter) and translates it. It starts nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ImageReference:
+    """``account.dkr.ecr.region.amazonaws.com/repository:tag`` taken apart; ``tag`` is empty when there is none."""
+
+    uri: str
+    repository: str
+    tag: str
+
+
+@dataclass(frozen=True)
+class EnvironmentRequest:
+    """What to install: a Python version (``3.10``), requirements as pip spells them, and a name for people."""
+
+    name: str
+    python: str
+    requirements: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A built virtual environment. ``prefix`` is the environment's folder, ``python`` its interpreter, ``base`` the folder
+    of the interpreter's own installation (None where it is the system's, below /usr); both must be visible to the process at the same paths. ``notes``
+    tell people what differs from the image (a nearest version, say)."""
+
+    prefix: Path
+    python: Path
+    base: Path | None
+    packages: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Command:
+    """A process of the user's: argv, and what its environment must hold beyond the contract's."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Runtime(Protocol):
+    """One framework. Stateless and thread safe."""
+
+    name: str
+
+    def matches(self, image: ImageReference) -> bool:
+        """Whether this runtime stands for that image."""
+
+    def environment(self, image: ImageReference) -> EnvironmentRequest:
+        """What the image has installed, as near as it can be had."""
+
+    def algorithm(self, image: ImageReference, python: Path) -> Command | None:
+        """The command of the built-in algorithm that the image runs when a training job names no program, or None."""

@@ -1,0 +1,110 @@
+"""One table of settings: the CLI's options, the environment variables and the documentation all come from it.
+
+This is the only module that reads the environment.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from selfmaker.errors import Invalid
+
+N = TypeVar("N", int, float)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row: the attribute on Settings, its default as text, and what it does. Environment: SELFMAKER_<NAME>."""
+
+    name: str
+    default: str
+    help: str
+
+    @property
+    def variable(self) -> str:
+        return "SELFMAKER_" + self.name.upper()
+
+
+SETTINGS = (
+    Setting("home", "", "Folder for everything that selfmaker keeps; the platform's user data folder when empty."),
+    Setting("host", "127.0.0.1", "Address to listen on."),
+    Setting("port", "4600", "Port to listen on; 0 takes a free one."),
+    Setting("account", "123456789012", "The 12-digit AWS account id that ARNs and the default bucket carry."),
+    Setting("region", "us-east-1", "The region given to clients that name none."),
+    Setting("slots", "0", "Job instances that run at once; further jobs wait in line. 0: one for each CPU core."),
+    Setting("stop_grace_seconds", "120", "Time between SIGTERM and SIGKILL for a job that is stopped."),
+    Setting("sandbox", "auto", "How jobs are isolated: auto, namespaces or bubblewrap."),
+    Setting("verify_signatures", "true", "Check the SigV4 signature of every request."),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings in force. Built by ``load``; immutable."""
+
+    home: Path
+    host: str
+    port: int
+    account: str
+    region: str
+    slots: int
+    stop_grace_seconds: float
+    sandbox: str
+    verify_signatures: bool
+
+
+def default_home(environment: Mapping[str, str]) -> Path:
+    """The platform's user data folder for selfmaker."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "selfmaker"
+    base = environment.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "selfmaker"
+
+
+def load(overrides: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from ``overrides`` (the command line), else the environment, else the defaults.
+
+    Raises Invalid, naming the setting, when a value does not parse.
+    """
+    environment = os.environ if environment is None else environment
+    overrides = overrides or {}
+    text = {s.name: overrides.get(s.name) or environment.get(s.variable) or s.default for s in SETTINGS}
+    home = Path(text["home"]).expanduser().resolve() if text["home"] else default_home(environment)
+    account = text["account"]
+    if len(account) != 12 or not account.isdigit():
+        raise Invalid(f"account: expected 12 digits, got {account!r}")
+    return Settings(
+        home=home,
+        host=text["host"],
+        port=_number("port", text["port"], int),
+        account=account,
+        region=text["region"],
+        slots=_number("slots", text["slots"], int) or os.cpu_count() or 1,
+        stop_grace_seconds=_number("stop_grace_seconds", text["stop_grace_seconds"], float),
+        sandbox=_one_of("sandbox", text["sandbox"], ("auto", "namespaces", "bubblewrap")),
+        verify_signatures=_one_of("verify_signatures", text["verify_signatures"].lower(), ("true", "false")) == "true",
+    )
+
+
+def inherited_environment(names: tuple[str, ...], prefixes: tuple[str, ...] = ()) -> dict[str, str]:
+    """Those variables of our own environment that are passed on to jobs and installers, by name or by prefix."""
+    return {k: v for k, v in os.environ.items() if k in names or k.startswith(prefixes)}
+
+
+def _number(name: str, text: str, kind: Callable[[str], N]) -> N:
+    try:
+        value = kind(text)
+    except ValueError:
+        raise Invalid(f"{name}: expected a number, got {text!r}") from None
+    if value < 0:
+        raise Invalid(f"{name}: expected a number that is not negative, got {text!r}")
+    return value
+
+
+def _one_of(name: str, text: str, choices: tuple[str, ...]) -> str:
+    if text not in choices:
+        raise Invalid(f"{name}: expected one of {', '.join(choices)}, got {text!r}")
+    return text

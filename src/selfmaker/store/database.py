@@ -1,0 +1,111 @@
+"""One SQL database for all metadata: SQLite in WAL mode by default.
+
+Reads run on the caller's thread. Writes are handed to one writer thread, which commits whatever is waiting in one
+transaction: under load many writes share one fsync, alone a write waits for nobody.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+_BATCH = 128
+
+
+class Database:
+    """Thread safe. ``close`` must be called before the process ends in good order; a kill loses nothing acknowledged."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_loop, name="selfmaker-writer", daemon=True)
+        self._closed = False
+        self._writer.start()
+
+    def read(self, work: Work[T]) -> T:
+        """Run ``work`` in a read transaction on this thread. Sees every write acknowledged before the call."""
+        with self.engine.connect() as connection:
+            return work(connection)
+
+    def write(self, work: Work[T]) -> T:
+        """Run ``work`` on the writer thread; returns (or raises what it raised) once its effects are on disk.
+
+        ``work`` is atomic: when it raises, none of its effects remain and other writes are not disturbed. It must
+        not call ``write`` itself, and must be quick: everybody waits for it.
+        """
+        if self._closed:
+            raise RuntimeError("the database is closed")
+        future: Future[T] = Future()
+        self._queue.put((work, future))
+        return future.result()
+
+    def close(self) -> None:
+        """Finish the writes in hand and let go of the files. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._writer.join()
+            self.engine.dispose()
+
+    def _write_loop(self) -> None:
+        with self.engine.connect() as connection:
+            while True:
+                batch = [self._queue.get()]
+                while len(batch) < _BATCH and batch[-1] is not None:
+                    try:
+                        batch.append(self._queue.get_nowait())
+                    except queue.Empty:
+                        break
+                items = [item for item in batch if item is not None]
+                if items:
+                    self._commit(connection, items)
+                if batch[-1] is None:
+                    return
+
+    def _commit(self, connection: Connection, items: list[tuple[Work[Any], Future[Any]]]) -> None:
+        done: list[tuple[Future[Any], Any, BaseException | None]] = []
+        try:
+            with connection.begin():
+                for work, future in items:
+                    try:
+                        with connection.begin_nested():
+                            done.append((future, work(connection), None))
+                    except Exception as error:  # noqa: BLE001 - carried to the caller, whose work it was
+                        done.append((future, None, error))
+        except Exception as error:  # noqa: BLE001 - the commit itself failed: nobody's write was kept
+            for _, future in items:
+                future.set_exception(error)
+            return
+        for future, value, problem in done:
+            if problem is None:
+                future.set_result(value)
+            else:
+                future.set_exception(problem)
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=16, max_overflow=32)
+    engine = create_engine(url, poolclass=QueuePool, pool_size=32, max_overflow=64,
+                           connect_args={"check_same_thread": False, "timeout": 60})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's documented way to have SAVEPOINT work with sqlite3
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # Only the writer holds SQLite's write lock, from the first statement, so that it can never fail half-way.
+        immediate = threading.current_thread().name == "selfmaker-writer"
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine

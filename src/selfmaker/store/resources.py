@@ -1,0 +1,148 @@
+"""Named resources of any kind: one row each, the request that made it kept whole as a JSON document.
+
+``kind`` is the noun in AWS's spelling (Model, EndpointConfig, Endpoint, TrainingJob, Role, ...). ``document`` is the
+request; ``state`` holds what the engine has learnt since (its members override the document's in a Describe).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import JSON, Column, Connection, Float, Index, Row, String, Table, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from selfmaker import clock
+from selfmaker.errors import AlreadyExists, NotFound
+from selfmaker.store.database import Database
+from selfmaker.store.schema import metadata
+
+Document = dict[str, Any]
+
+resources = Table(
+    "resources",
+    metadata,
+    Column("kind", String(64), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column("name", String(512), primary_key=True),
+    Column("arn", String(2048), nullable=False),
+    Column("status", String(64), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("modified", Float, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("state", JSON, nullable=False),
+    Index(None, "arn", unique=True),
+    Index(None, "kind", "region", "created"),
+    Index(None, "kind", "status"),
+)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One row. ``created`` and ``modified`` are seconds since the epoch."""
+
+    kind: str
+    region: str
+    name: str
+    arn: str
+    status: str
+    created: float
+    modified: float
+    document: Document
+    state: Document
+
+
+class Resources:
+    """Thread safe; every write is durable when the call returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, resource: Resource) -> None:
+        """Raises AlreadyExists when the kind has that name in that region."""
+        try:
+            self._database.write(lambda c: create(c, resource))
+        except IntegrityError:
+            raise AlreadyExists(f"{resource.kind} {resource.name} already exists") from None
+
+    def get(self, kind: str, region: str, name: str) -> Resource:
+        """Raises NotFound."""
+        return self._database.read(lambda c: get(c, kind, region, name))
+
+    def by_arn(self, arn: str) -> Resource:
+        """Raises NotFound."""
+        row = self._database.read(lambda c: c.execute(select(resources).where(resources.c.arn == arn)).first())
+        if row is None:
+            raise NotFound(arn)
+        return _resource(row)
+
+    def list(self, kind: str, region: str | None = None, status: str | None = None) -> list[Resource]:
+        """All of a kind, oldest first; in every region when ``region`` is None."""
+        query = select(resources).where(resources.c.kind == kind).order_by(resources.c.created, resources.c.name)
+        if region is not None:
+            query = query.where(resources.c.region == region)
+        if status is not None:
+            query = query.where(resources.c.status == status)
+        return [_resource(row) for row in self._database.read(lambda c: c.execute(query).all())]
+
+    def update(self, kind: str, region: str, name: str, change: "Change") -> Resource:
+        """Apply ``change`` to the row as it is at that moment and return the row as it became. Raises NotFound."""
+        return self._database.write(lambda c: modify(c, kind, region, name, change))
+
+    def delete(self, kind: str, region: str, name: str) -> None:
+        """Raises NotFound."""
+        if self._database.write(lambda c: c.execute(_where(delete(resources), kind, region, name)).rowcount) == 0:
+            raise NotFound(f"{kind} {name}")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What to change: a new status, members to merge into ``state`` and ``document`` (a None value removes one)."""
+
+    status: str | None = None
+    state: Document | None = None
+    document: Document | None = None
+    only_if_status: tuple[str, ...] | None = None
+
+
+def create(connection: Connection, resource: Resource) -> None:
+    connection.execute(insert(resources).values(**vars(resource)))
+
+
+def get(connection: Connection, kind: str, region: str, name: str) -> Resource:
+    row = connection.execute(_where(select(resources), kind, region, name)).first()
+    if row is None:
+        raise NotFound(f"{kind} {name}")
+    return _resource(row)
+
+
+def modify(connection: Connection, kind: str, region: str, name: str, change: Change) -> Resource:
+    """As Resources.update, within a transaction. A row whose status is not in ``only_if_status`` stays as it is."""
+    before = get(connection, kind, region, name)
+    if change.only_if_status is not None and before.status not in change.only_if_status:
+        return before
+    after = replace(
+        before,
+        status=change.status or before.status,
+        modified=clock.now(),
+        document=merged(before.document, change.document),
+        state=merged(before.state, change.state),
+    )
+    connection.execute(
+        _where(update(resources), kind, region, name).values(
+            status=after.status, modified=after.modified, document=after.document, state=after.state
+        )
+    )
+    return after
+
+
+def merged(old: Document, new: Document | None) -> Document:
+    """``old`` with the members of ``new``; members that are None go."""
+    return {k: v for k, v in {**old, **(new or {})}.items() if v is not None}
+
+
+def _where(statement: Any, kind: str, region: str, name: str) -> Any:
+    key = resources.c
+    return statement.where(key.kind == kind, key.region == region, key.name == name)
+
+
+def _resource(row: Row[Any]) -> Resource:
+    return Resource(**row._mapping)
