@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Services:
-    """A set of instances, at most one of each type. Filled once at start, read-only afterwards; safe from any thread."""
+    """Instances, at most one of each type. Filled once at start, read-only afterwards; safe from any thread."""
 
     def __init__(self, *parts: object) -> None:
         self._parts: dict[type, object] = {type(part): part for part in parts}

@@ -34,6 +34,7 @@ SETTINGS = (
     Setting("port", "4600", "Port to listen on; 0 takes a free one."),
     Setting("account", "123456789012", "The 12-digit AWS account id that ARNs and the default bucket carry."),
     Setting("region", "us-east-1", "The region given to clients that name none."),
+    Setting("environments", "", "Folder of the built framework environments; HOME/environments when empty."),
     Setting("slots", "0", "Job instances that run at once; further jobs wait in line. 0: one for each CPU core."),
     Setting("stop_grace_seconds", "120", "Time between SIGTERM and SIGKILL for a job that is stopped."),
     Setting("sandbox", "auto", "How jobs are isolated: auto, namespaces or bubblewrap."),
@@ -50,6 +51,7 @@ class Settings:
     port: int
     account: str
     region: str
+    environments: Path
     slots: int
     stop_grace_seconds: float
     sandbox: str
@@ -82,6 +84,7 @@ def load(overrides: Mapping[str, str] | None = None, environment: Mapping[str, s
         port=_number("port", text["port"], int),
         account=account,
         region=text["region"],
+        environments=Path(text["environments"]).expanduser().resolve() if text["environments"] else home / "environments",
         slots=_number("slots", text["slots"], int) or os.cpu_count() or 1,
         stop_grace_seconds=_number("stop_grace_seconds", text["stop_grace_seconds"], float),
         sandbox=_one_of("sandbox", text["sandbox"], ("auto", "namespaces", "bubblewrap")),

@@ -20,7 +20,7 @@ _BATCH = 128
 
 
 class Database:
-    """Thread safe. ``close`` must be called before the process ends in good order; a kill loses nothing acknowledged."""
+    """Thread safe. ``close`` it for a good end; a kill loses nothing that was acknowledged."""
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)

@@ -1,0 +1,165 @@
+"""Jobs of every kind: one row each, in the order in which they were submitted.
+
+``spec`` is what the engine runs, ``document`` the request as it came, ``progress`` what has happened so far (see
+``jobs.states``). The row is the truth: what is not in it did not happen.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    UniqueConstraint,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from selfmaker import clock
+from selfmaker.errors import AlreadyExists, NotFound
+from selfmaker.store.database import Database
+from selfmaker.store.schema import metadata
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("kind", String(64), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("arn", String(2048), nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("stop_requested", Boolean, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("modified", Float, nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("progress", JSON, nullable=False),
+    UniqueConstraint("kind", "region", "name"),
+    Index(None, "state", "sequence"),
+    Index(None, "arn"),
+    sqlite_autoincrement=True,
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row. Times are seconds since the epoch; ``sequence`` is 0 until stored."""
+
+    id: str
+    kind: str
+    region: str
+    name: str
+    arn: str
+    state: str
+    slots: int
+    created: float
+    modified: float
+    spec: dict[str, Any]
+    document: dict[str, Any]
+    progress: dict[str, Any]
+    stop_requested: bool = False
+    sequence: int = 0
+
+
+Amend = Callable[[Job], Job]
+
+
+class JobTable:
+    """Thread safe; every write is durable when the call returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, job: Job, also: Callable[[Connection], object] | None = None) -> Job:
+        """Store a new job, and what ``also`` writes, in one transaction. Raises AlreadyExists for a taken name."""
+
+        def work(connection: Connection) -> Job:
+            values = {k: v for k, v in vars(job).items() if k != "sequence"}
+            sequence = connection.execute(insert(jobs).values(**values)).inserted_primary_key[0]
+            if also is not None:
+                also(connection)
+            return replace(job, sequence=sequence)
+
+        try:
+            return self._database.write(work)
+        except IntegrityError:
+            raise AlreadyExists(f"{job.kind} {job.name} already exists") from None
+
+    def get(self, kind: str, region: str, name: str) -> Job:
+        """Raises NotFound."""
+        key = jobs.c
+        query = select(jobs).where(key.kind == kind, key.region == region, key.name == name)
+        row = self._database.read(lambda c: c.execute(query).first())
+        if row is None:
+            raise NotFound(f"{kind} {name}")
+        return _job(row)
+
+    def by_id(self, job_id: str) -> Job:
+        """Raises NotFound."""
+        return self._database.read(lambda c: _by_id(c, job_id))
+
+    def list(self, kind: str, region: str) -> list[Job]:
+        """All jobs of a kind in a region, in the order of submission."""
+        query = select(jobs).where(jobs.c.kind == kind, jobs.c.region == region).order_by(jobs.c.sequence)
+        return [_job(row) for row in self._database.read(lambda c: c.execute(query).all())]
+
+    def in_states(self, states: Sequence[str]) -> list[Job]:
+        """Jobs of any kind and region that are in one of ``states``, in the order of submission."""
+        query = select(jobs).where(jobs.c.state.in_(states)).order_by(jobs.c.sequence)
+        return [_job(row) for row in self._database.read(lambda c: c.execute(query).all())]
+
+    def amend(self, job_id: str, change: Amend, also: Callable[[Connection], object] | None = None) -> Job:
+        """Replace the row by ``change(row as it is)``; ``also`` writes in the same transaction. Raises NotFound.
+
+        A ``change`` that returns its argument writes nothing, and ``also`` is not called.
+        """
+
+        def work(connection: Connection) -> Job:
+            before = _by_id(connection, job_id)
+            changed = change(before)
+            if changed is before:
+                return before
+            after = replace(changed, modified=clock.now())
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(**vars(after)))
+            if also is not None:
+                also(connection)
+            return after
+
+        return self._database.write(work)
+
+    def delete(self, job_id: str, also: Callable[[Connection], object] | None = None) -> None:
+        """Forget a job. Raises NotFound."""
+
+        def work(connection: Connection) -> None:
+            if connection.execute(delete(jobs).where(jobs.c.id == job_id)).rowcount == 0:
+                raise NotFound(job_id)
+            if also is not None:
+                also(connection)
+
+        self._database.write(work)
+
+
+def _by_id(connection: Connection, job_id: str) -> Job:
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+    if row is None:
+        raise NotFound(job_id)
+    return _job(row)
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(**row._mapping)

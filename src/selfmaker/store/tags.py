@@ -1,0 +1,63 @@
+"""Tags by ARN."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Column, Connection, String, Table, delete, insert, select
+
+from selfmaker.store.database import Database
+from selfmaker.store.schema import metadata
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("arn", String(2048), primary_key=True),
+    Column("key", String(256), primary_key=True),
+    Column("value", String(512), nullable=False),
+)
+
+
+class Tags:
+    """Thread safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, arn: str) -> dict[str, str]:
+        """Key to value, by key."""
+        return self._database.read(lambda c: of(c, arn))
+
+    def of_all(self, arns: Sequence[str]) -> dict[str, dict[str, str]]:
+        """The tags of many resources in one query; resources without tags are absent."""
+        wanted = set(arns)
+        found: dict[str, dict[str, str]] = {}
+        rows = self._database.read(lambda c: c.execute(select(tags).order_by(tags.c.arn, tags.c.key)).all())
+        for row in rows:
+            if row.arn in wanted:
+                found.setdefault(row.arn, {})[row.key] = row.value
+        return found
+
+    def add(self, arn: str, values: Mapping[str, str]) -> dict[str, str]:
+        """Set ``values`` and return all tags that the resource then has."""
+        return self._database.write(lambda c: add(c, arn, values))
+
+    def remove(self, arn: str, keys: Sequence[str]) -> None:
+        """Remove ``keys``; absent ones are no error."""
+        self._database.write(lambda c: c.execute(delete(tags).where(tags.c.arn == arn, tags.c.key.in_(keys))))
+
+
+def of(connection: Connection, arn: str) -> dict[str, str]:
+    rows: Any = connection.execute(select(tags.c.key, tags.c.value).where(tags.c.arn == arn).order_by(tags.c.key))
+    return {row.key: row.value for row in rows}
+
+
+def add(connection: Connection, arn: str, values: Mapping[str, str]) -> dict[str, str]:
+    if values:
+        connection.execute(delete(tags).where(tags.c.arn == arn, tags.c.key.in_(list(values))))
+        connection.execute(insert(tags), [{"arn": arn, "key": k, "value": v} for k, v in values.items()])
+    return of(connection, arn)
+
+
+def forget(connection: Connection, arn: str) -> None:
+    """Drop all tags of a resource that is gone."""
+    connection.execute(delete(tags).where(tags.c.arn == arn))
