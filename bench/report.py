@@ -11,8 +11,8 @@ from rich.table import Table
 class Row:
     """One measured case.
 
-    ``ours`` and ``peer`` are medians in ``unit``; ``peer`` is None where nothing stands beside us. ``ratio`` says how
-    much better we are as the reader will read it (``"2.5x faster"``), ``goal`` what we set out for and whether it is met.
+    ``ours`` and ``peer`` are medians in ``unit``; ``peer`` is None where nothing stands beside us. ``ratio`` says
+    how we compare, as it will be read ("2.5x faster"), ``goal`` what we set out for and whether it is met.
     """
 
     bench: str
