@@ -1,6 +1,6 @@
 """Make the virtual environments that the Makefile's targets need, by name: ``setup.py dev sdk-v2 sdk-v3``.
 
-Warm, this is a comparison of a few stamps. A stamp is a hash of what went in (requirements, interpreter, folder), written
+Warm, this compares a few stamps. A stamp is a hash of what went in (requirements, interpreter, folder), written
 only when the installation has ended well; an environment that was moved, half made or built by another Python is made
 anew. Standard library only, in syntax as old as Python 3.6, so that an old interpreter is told what is wrong with it.
 """
