@@ -84,7 +84,9 @@ def load(overrides: Mapping[str, str] | None = None, environment: Mapping[str, s
         port=_number("port", text["port"], int),
         account=account,
         region=text["region"],
-        environments=Path(text["environments"]).expanduser().resolve() if text["environments"] else home / "environments",
+        environments=Path(text["environments"]).expanduser().resolve()
+        if text["environments"]
+        else home / "environments",
         slots=_number("slots", text["slots"], int) or os.cpu_count() or 1,
         stop_grace_seconds=_number("stop_grace_seconds", text["stop_grace_seconds"], float),
         sandbox=_one_of("sandbox", text["sandbox"], ("auto", "namespaces", "bubblewrap")),

@@ -93,8 +93,13 @@ class Database:
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url, pool_size=16, max_overflow=32)
-    engine = create_engine(url, poolclass=QueuePool, pool_size=32, max_overflow=64,
-                           connect_args={"check_same_thread": False, "timeout": 60})
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=32,
+        max_overflow=64,
+        connect_args={"check_same_thread": False, "timeout": 60},
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

@@ -113,6 +113,13 @@ class JobTable:
         """Raises NotFound."""
         return self._database.read(lambda c: _by_id(c, job_id))
 
+    def by_arn(self, arn: str) -> Job:
+        """Raises NotFound."""
+        row = self._database.read(lambda c: c.execute(select(jobs).where(jobs.c.arn == arn)).first())
+        if row is None:
+            raise NotFound(arn)
+        return _job(row)
+
     def list(self, kind: str, region: str) -> list[Job]:
         """All jobs of a kind in a region, in the order of submission."""
         query = select(jobs).where(jobs.c.kind == kind, jobs.c.region == region).order_by(jobs.c.sequence)

@@ -1,0 +1,117 @@
+"""A small process, warm with the supervisor's imports, from which supervisors are forked in about a millisecond.
+
+A supervisor forked here leaves at once: it has a session of its own, no parent that it knows, and goes on when the
+nursery and the server are gone. The nursery itself ends with the server, by the closing of their socket.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+_SOURCE = Path(__file__).resolve().parents[2]
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from selfmaker.jobs.nursery import main; main(int(sys.argv[2]))"
+)
+
+
+class Nursery:
+    """The server's side. Thread safe. A nursery that died is replaced at the next start."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+
+    def warm(self) -> None:
+        """Have a nursery ready, so that the first job doesn't wait for one."""
+        with self._lock:
+            self._ready()
+
+    def start(self, folder: Path, notice: Path) -> None:
+        """Start a supervisor for the job in ``folder``; it writes to the FIFO ``notice`` when there is news.
+
+        Raises OSError when the machine cannot start a process.
+        """
+        message = f"{folder}\0{notice}".encode()
+        with self._lock:
+            for attempt in (1, 2):
+                connection = self._ready()
+                try:
+                    connection.send(message)
+                    if connection.recv(16) == b"ok":
+                        return
+                    problem = "the nursery refused"
+                except OSError as error:
+                    problem = str(error)
+                self._discard()
+                if attempt == 2:
+                    raise OSError(f"could not start a supervisor: {problem}")
+
+    def close(self) -> None:
+        """End the nursery; supervisors are not touched."""
+        with self._lock:
+            self._discard()
+
+    def _ready(self) -> socket.socket:
+        if self._socket is not None and self._process is not None and self._process.poll() is None:
+            return self._socket
+        self._discard()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _PROGRAM, str(_SOURCE), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        ours.settimeout(60)
+        self._socket = ours
+        return ours
+
+    def _discard(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._process is not None:
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+
+def main(descriptor: int) -> None:
+    """The nursery's own loop: one message, one supervisor."""
+    from selfmaker.jobs import supervisor
+
+    supervisor.warm()
+    connection = socket.socket(fileno=descriptor)
+    while message := _receive(connection):
+        folder, notice = message.decode().split("\0")
+        child = os.fork()
+        if child == 0:
+            _detach(connection)
+            supervisor.main(Path(folder), Path(notice))
+        os.waitpid(child, 0)
+        with contextlib.suppress(OSError):
+            connection.send(b"ok")
+
+
+def _receive(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(65536)
+    except OSError:
+        return b""
+
+
+def _detach(connection: socket.socket) -> None:
+    """In the first child: a session of its own, and a second fork that nobody has to wait for."""
+    connection.close()
+    os.setsid()
+    if os.fork():
+        os._exit(0)

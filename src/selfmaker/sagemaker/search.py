@@ -1,0 +1,66 @@
+"""Search: one query language over the resources of a type, seen as their Describe operations show them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from selfmaker.aws.listing import page_of
+from selfmaker.aws.operation import Call, Output, Request, operation
+from selfmaker.aws.output import cut
+from selfmaker.jobs.engine import Jobs
+from selfmaker.sagemaker import training_job
+from selfmaker.sagemaker.search_filter import admits, values_at
+from selfmaker.sagemaker.tag import tag_list
+from selfmaker.store.tags import Tags
+
+Documents = list[dict[str, Any]]
+
+
+@operation("sagemaker", "Search")
+def search(call: Call, request: Request) -> Output:
+    resource = request["Resource"]
+    documents = _SEARCHABLE[resource](call) if resource in _SEARCHABLE else []
+    expression = request.get("SearchExpression", {})
+    found = [document for document in documents if admits(expression, document)]
+    _sort(found, request.get("SortBy", "LastModifiedTime"), request.get("SortOrder", "Descending"))
+    results, token = page_of(found, request)
+    output: dict[str, Any] = {
+        "Results": [{resource: cut("sagemaker", resource, document)} for document in results],
+        "TotalHits": {"Value": len(found), "Relation": "EqualTo"},
+    }
+    if token is not None:
+        output["NextToken"] = token
+    return output
+
+
+def _training_jobs(call: Call) -> Documents:
+    jobs = call.use(Jobs).list(training_job.KIND, call.region)
+    tags = call.use(Tags).of_all([job.arn for job in jobs])
+    documents = []
+    for job in jobs:
+        document = training_job.described(job)
+        document["Tags"] = tag_list(tags.get(job.arn, {}))
+        document["Metrics"] = {m["MetricName"]: m["Value"] for m in document["FinalMetricDataList"]}
+        documents.append(_with_tag_paths(document))
+    return documents
+
+
+def _with_tag_paths(document: dict[str, Any]) -> dict[str, Any]:
+    """``Tags.<key>`` is a path of Search's, beside the list that the output has."""
+    for tag in document["Tags"]:
+        document[f"Tags.{tag['Key']}"] = tag["Value"]
+    return document
+
+
+def _sort(documents: Documents, path: str, order: str) -> None:
+    """In place; documents without the property come last in either order."""
+
+    def key(document: dict[str, Any]) -> tuple[bool, float, str]:
+        value = next((v for v in values_at(document, path) if v is not None), None)
+        number = float(value) if isinstance(value, (int, float)) else 0.0
+        return (value is not None, number, "" if isinstance(value, (int, float)) else str(value))
+
+    documents.sort(key=key, reverse=order == "Descending")
+    documents.sort(key=lambda document: not key(document)[0])
+
+
+_SEARCHABLE: Mapping[str, Callable[[Call], Documents]] = {"TrainingJob": _training_jobs}

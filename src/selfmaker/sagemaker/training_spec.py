@@ -1,0 +1,166 @@
+"""From a CreateTrainingJob request to what the engine runs, with the checks that AWS makes beyond the model's."""
+
+import re
+from collections import Counter
+from typing import Any
+
+from selfmaker.aws.errors import AwsError
+from selfmaker.aws.operation import Call, Request
+from selfmaker.errors import NotFound
+from selfmaker.jobs.spec import JobSpec
+from selfmaker.objects.store import ObjectStore
+from selfmaker.objects.uri import parse_s3_uri
+from selfmaker.runtimes.catalog import runtime_for
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+DEFAULT_MAX_RUNTIME = 86400
+
+
+def training_spec(call: Call, request: Request, arn: str) -> JobSpec:
+    """The engine's view of a training job. Raises ValidationException as AwsError."""
+    _check(call, request)
+    algorithm = request["AlgorithmSpecification"]
+    resources = request["ResourceConfig"]
+    checkpoint = request.get("CheckpointConfig", {})
+    groups = tuple(resources.get("InstanceGroups", ()))
+    count = sum(group["InstanceCount"] for group in groups) if groups else resources.get("InstanceCount", 1)
+    return JobSpec(
+        kind="TrainingJob",
+        region=call.region,
+        name=request["TrainingJobName"],
+        arn=arn,
+        image=algorithm["TrainingImage"],
+        role=request["RoleArn"],
+        instance_type=groups[0]["InstanceType"] if groups else resources["InstanceType"],
+        hosts=tuple(f"algo-{n}" for n in range(1, count + 1)),
+        groups=groups,
+        entrypoint=tuple(algorithm.get("ContainerEntrypoint", ())),
+        arguments=tuple(algorithm.get("ContainerArguments", ())),
+        hyperparameters=request.get("HyperParameters", {}),
+        environment=request.get("Environment", {}),
+        input_mode=algorithm["TrainingInputMode"],
+        channels=tuple(request.get("InputDataConfig", ())),
+        output=request["OutputDataConfig"]["S3OutputPath"],
+        compressed=request["OutputDataConfig"].get("CompressionType", "GZIP") == "GZIP",
+        checkpoint_uri=checkpoint.get("S3Uri", ""),
+        checkpoint_path=checkpoint.get("LocalPath", "/opt/ml/checkpoints"),
+        max_runtime=request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME),
+        attempts=1 + request.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0),
+        metric_definitions=tuple((d["Name"], d["Regex"]) for d in algorithm.get("MetricDefinitions", ())),
+        network=not request.get("EnableNetworkIsolation", False),
+        log_group=LOG_GROUP,
+    )
+
+
+def _check(call: Call, request: Request) -> None:
+    _check_algorithm(request)
+    _check_resources(request)
+    _check_stopping(request)
+    _check_output(call, request)
+    _check_channels(call, request)
+
+
+def _check_algorithm(request: Request) -> None:
+    algorithm = request.get("AlgorithmSpecification")
+    if algorithm is None:
+        raise invalid("AlgorithmSpecification is required: name a TrainingImage.")
+    if "AlgorithmName" in algorithm:
+        raise invalid(
+            "AlgorithmSpecification.AlgorithmName: algorithm resources and marketplace algorithms are not available "
+            "here. Name the image itself in AlgorithmSpecification.TrainingImage."
+        )
+    if "TrainingImage" not in algorithm:
+        raise invalid("AlgorithmSpecification must have either TrainingImage or AlgorithmName.")
+    try:
+        runtime_for(algorithm["TrainingImage"])
+    except NotFound as error:
+        raise invalid(f"AlgorithmSpecification.TrainingImage: {error.message}") from None
+    for definition in algorithm.get("MetricDefinitions", ()):
+        try:
+            re.compile(definition["Regex"])
+        except re.error as error:
+            raise invalid(
+                f"Invalid regular expression {definition['Regex']!r} for metric {definition['Name']!r}: {error}"
+            ) from None
+
+
+def _check_resources(request: Request) -> None:
+    if "ServerlessJobConfig" in request:
+        raise invalid("ServerlessJobConfig is not supported here: give AlgorithmSpecification and ResourceConfig.")
+    resources = request.get("ResourceConfig")
+    if resources is None:
+        raise invalid("ResourceConfig is required.")
+    if resources.get("InstanceGroups"):
+        if "InstanceType" in resources or "InstanceCount" in resources:
+            raise invalid("ResourceConfig: InstanceGroups excludes InstanceType and InstanceCount.")
+    elif "InstanceType" not in resources:
+        raise invalid("ResourceConfig must have either InstanceType and InstanceCount, or InstanceGroups.")
+
+
+def _check_stopping(request: Request) -> None:
+    stopping = request.get("StoppingCondition", {})
+    longest = stopping.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME)
+    wait = stopping.get("MaxWaitTimeInSeconds")
+    if request.get("EnableManagedSpotTraining"):
+        if wait is None or wait < longest:
+            raise invalid(
+                "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds"
+            )
+    elif wait is not None:
+        raise invalid("MaxWaitTimeInSeconds is only supported with EnableManagedSpotTraining.")
+
+
+def _check_output(call: Call, request: Request) -> None:
+    path = request["OutputDataConfig"]["S3OutputPath"]
+    bucket, _ = s3_location("OutputDataConfig.S3OutputPath", path)
+    if not call.use(ObjectStore).bucket_exists(bucket):
+        raise invalid(
+            f"OutputDataConfig.S3OutputPath: could not access S3 bucket {bucket!r}: "
+            "The specified bucket does not exist."
+        )
+    if "CheckpointConfig" in request:
+        s3_location("CheckpointConfig.S3Uri", request["CheckpointConfig"]["S3Uri"])
+
+
+def _check_channels(call: Call, request: Request) -> None:
+    channels = request.get("InputDataConfig", ())
+    repeated = [name for name, n in Counter(channel["ChannelName"] for channel in channels).items() if n > 1]
+    if repeated:
+        raise invalid(f"Duplicate channel names are not allowed in InputDataConfig: {', '.join(repeated)}")
+    for channel in channels:
+        _check_channel(call, request, channel)
+
+
+def _check_channel(call: Call, request: Request, channel: dict[str, Any]) -> None:
+    name = f"InputDataConfig channel {channel['ChannelName']!r}"
+    mode = channel.get("InputMode", request["AlgorithmSpecification"]["TrainingInputMode"])
+    if mode == "Pipe":
+        raise invalid(f"{name}: input mode Pipe is not supported here yet. Use File or FastFile.")
+    source = channel.get("DataSource", {}).get("S3DataSource")
+    if source is None:
+        raise invalid(f"{name}: only DataSource.S3DataSource is supported here.")
+    bucket, prefix = s3_location(f"{name}: S3Uri", source["S3Uri"])
+    store = call.use(ObjectStore)
+    reason = "The specified bucket does not exist"
+    if store.bucket_exists(bucket):
+        if next(iter(store.list(bucket, prefix)), None) is not None:
+            return
+        reason = "no object has that prefix"
+    raise invalid(
+        f'No S3 objects found under S3 URL "{source["S3Uri"]}" given in input data source. Please ensure that '
+        f"the bucket exists in the selected region ({call.region}), that objects exist under that S3 prefix, and that "
+        f'the role "{request["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}". Error message from S3: {reason}'
+    )
+
+
+def s3_location(field: str, uri: str) -> tuple[str, str]:
+    """Bucket and key of an S3 URI in a request; a ValidationException that names the field otherwise."""
+    try:
+        bucket, key = parse_s3_uri(uri)
+    except ValueError:
+        raise invalid(f"{field}: {uri!r} is not an S3 URI of the form s3://bucket/key") from None
+    return bucket, key
+
+
+def invalid(message: str) -> AwsError:
+    return AwsError("ValidationException", message)

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+from selfmaker.jobs.folder import read_json_lines
+from selfmaker.jobs.recorder import LONGEST_LINE, MetricFinder, Recorder
+
+
+def texts(path: Path) -> list[str]:
+    lines = path.read_bytes().decode().splitlines()
+    assert all(line.split(" ", 1)[0].isdigit() for line in lines)
+    return [line.split(" ", 1)[1] for line in lines]
+
+
+def test_lines_are_whole_whatever_the_chunks(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "log")
+    for chunk in (b"on", b"e\ntwo\n\nth", b"ree"):
+        recorder.write(chunk)
+    assert texts(tmp_path / "log") == ["one", "two", ""]
+    recorder.close()
+    assert texts(tmp_path / "log") == ["one", "two", "", "three"]
+
+
+def test_a_remark_ends_an_unfinished_line(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "log")
+    recorder.write(b"half")
+    recorder.say("ours\nin two lines")
+    recorder.close()
+    assert texts(tmp_path / "log") == ["half", "ours", "in two lines"]
+
+
+def test_an_endless_line_is_cut(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "log")
+    recorder.write(b"x" * (2 * LONGEST_LINE + 5))
+    recorder.close()
+    assert [len(text) for text in texts(tmp_path / "log")] == [LONGEST_LINE, LONGEST_LINE, 5]
+
+
+def test_metrics_are_found_and_nonsense_is_passed_over(tmp_path: Path) -> None:
+    finder = MetricFinder(tmp_path / "metrics", [("loss", r"loss=(\S+)"), ("epoch", r"^epoch (\d+)")])
+    recorder = Recorder(tmp_path / "log", finder)
+    recorder.write(b"epoch 1 loss=0.5\nloss=nan loss=1\nloss=oops\nepoch 2 loss=-1.5e-3\n")
+    recorder.close()
+    found = [(m["name"], m["value"]) for m in read_json_lines(tmp_path / "metrics")]
+    assert found == [("loss", 0.5), ("epoch", 1.0), ("loss", -0.0015), ("epoch", 2.0)]
+
+
+def test_read_json_lines_passes_over_a_line_that_is_being_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text('{"a": 1}\n{"a"')
+    assert read_json_lines(tmp_path / "file") == [{"a": 1}]
+    assert read_json_lines(tmp_path / "absent") == []

@@ -1,0 +1,82 @@
+"""Imports point inward: each package may import only what its column in the architecture says."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import selfmaker
+
+SOURCE = Path(selfmaker.__file__).parent
+LEAVES = {"errors", "settings", "clock", "ids", "services"}
+ENGINE = {"store", "objects", "executors", "runtimes", "contract"}
+SERVICE = ENGINE | {"aws", "jobs", "serving", "workflow", "tuning", "sagemaker"}
+
+ALLOWED: dict[str, set[str]] = {
+    "store": set(),
+    "objects": {"store"},
+    "executors": set(),
+    "runtimes": set(),
+    "contract": {"objects"},
+    "jobs": ENGINE | {"client"},
+    "serving": ENGINE | {"client"},
+    "aws": set(),
+    "client": set(),
+    "sagemaker": SERVICE,
+    "sagemaker_runtime": SERVICE,
+    "s3": SERVICE,
+    "sts": SERVICE,
+    "iam": SERVICE,
+    "logs": SERVICE,
+    "cloudwatch": SERVICE,
+    "ecr": SERVICE,
+    "cli": {"aws", "client", "app", "wiring", "executors"},
+}
+LEAF_IMPORTS = {"settings": {"errors"}, "errors": set(), "clock": set(), "ids": set(), "services": set()}
+
+
+def imported(path: Path) -> set[str]:
+    """The first names below ``selfmaker`` that a file imports, at whatever depth of nesting."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            modules = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "selfmaker" else []
+            modules += [node.module or ""]
+        else:
+            continue
+        names |= {m.split(".")[1] for m in modules if m.startswith("selfmaker.")}
+    return names
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_package_imports_only_inward(package: str) -> None:
+    allowed = ALLOWED[package] | LEAVES | {package, "__version__"}
+    for path in (SOURCE / package).rglob("*.py"):
+        beyond = imported(path) - allowed
+        assert not beyond, f"{path.relative_to(SOURCE)} imports {sorted(beyond)}"
+
+
+@pytest.mark.parametrize("leaf", sorted(LEAF_IMPORTS))
+def test_leaves_import_nothing(leaf: str) -> None:
+    assert imported(SOURCE / f"{leaf}.py") <= LEAF_IMPORTS[leaf]
+
+
+def test_every_package_has_its_rule() -> None:
+    packages = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
+    assert packages == set(ALLOWED)
+
+
+def test_only_settings_reads_the_environment() -> None:
+    """But for the programs that run inside the user's process, and the command line, which hands the user's on."""
+    own = {"client", "cli"}
+    stand_alone = ("runtimes/packages", "runtimes/algorithms", "serving/worker")
+    for path in SOURCE.rglob("*.py"):
+        relative = path.relative_to(SOURCE)
+        if relative.parts[0] in own or relative.as_posix().startswith(stand_alone) or relative.name == "settings.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            reads = isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb")
+            assert not reads, f"{relative}:{node.lineno} reads the environment"
