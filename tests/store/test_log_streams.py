@@ -311,9 +311,9 @@ def test_search_goes_through_all_streams_in_time_order(streams, tmp_path):
     expected = sorted([("a", i, f"a{i}") for i in range(0, 3000, 2)] + [("b", i, f"b{i}") for i in range(0, 3000, 3)]
                       + [("c", i, f"c{i}") for i in range(2990, 3010)], key=lambda e: (e[1], e[0]))  # fmt: skip
     assert all_found(streams) == expected
-    assert all_found(streams, limit=7) == expected
+    assert all_found(streams, limit=70) == expected
     backwards = sorted(expected, key=lambda e: (-e[1], e[0]))
-    assert all_found(streams, limit=7, newest_first=True) == backwards
+    assert all_found(streams, limit=70, newest_first=True) == backwards
     some = [entry for entry in expected if 1000 <= entry[1] <= 1010]
     assert all_found(streams, start_ms=1000, end_ms=1010, limit=2) == some
 

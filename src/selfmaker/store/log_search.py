@@ -101,6 +101,7 @@ class _Cursor:
     _from: int = 0
     _to: int = 0
     _opened: bool = False
+    _size: int = 8
 
     def take(self) -> Event | None:
         """The next event; None right after opening, when it is only now known when that is."""
@@ -117,12 +118,13 @@ class _Cursor:
         try:
             with self.streams.open(stream.region, stream.group, stream.name) as (row, file):
                 self._catch_up(row, file)
+                self._size = min(2 * self._size, _BATCH_EVENTS)
                 if newest_first:
-                    begin = file.back(self._to, self._from, _BATCH_EVENTS, _BATCH_BYTES)
+                    begin = file.back(self._to, self._from, self._size, _BATCH_BYTES)
                     self._batch = list(file.events(begin, self._to))
                     self._to = begin
                 else:
-                    self._batch, self._from = _batch(file, self._from, self._to)
+                    self._batch, self._from = _batch(file, self._from, self._to, self._size)
                     self._batch.reverse()
         except NotFound:
             self._batch = []  # the stream was deleted while we searched
@@ -153,14 +155,14 @@ class _Cursor:
         return file.seek(place.time + (before != place.newest_first))
 
 
-def _batch(file: LogFile, start: int, stop: int) -> tuple[list[Event], int]:
-    """Some events from ``start`` on, and where they end."""
+def _batch(file: LogFile, start: int, stop: int, count: int) -> tuple[list[Event], int]:
+    """At most ``count`` events from ``start`` on, and where they end."""
     events: list[Event] = []
     end = start
     for event in file.events(start, stop):
         events.append(event)
         end = event.end
-        if len(events) >= _BATCH_EVENTS or end - start > _BATCH_BYTES:
+        if len(events) >= count or end - start > _BATCH_BYTES:
             break
     return events, end
 
