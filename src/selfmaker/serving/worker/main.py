@@ -1,0 +1,110 @@
+"""The worker's program: connects to its router, loads the model, answers one request after the other.
+
+The model's code runs on the main thread. A second thread does nothing but wait for the router's end of the socket to
+close, so that a worker never outlives its server, whatever the user's code is busy with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import select
+import socket
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+from . import script, transport
+from .handlers import Handlers, failure, reason
+
+_LAST_WORDS = 2.0
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run until the router closes the connection."""
+    options = _options(sys.argv[1:] if arguments is None else arguments)
+    connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connected.connect(options.socket)
+    connection = transport.Connection(connected)
+    threading.Thread(target=_end_with, args=(connected,), daemon=True).start()
+    logging.basicConfig(format="%(asctime)s %(levelname)s - %(name)s - %(message)s", level=_log_level())
+    try:
+        handlers = build(options)
+        handlers.load()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what it raises is the endpoint's failure reason
+        traceback.print_exc()
+        sys.stderr.flush()
+        connection.send(transport.frame(transport.FAILED, 0, reason(error).encode("utf-8", "replace")))
+        sys.exit(1)
+    connection.send(transport.frame(transport.READY, 0, str(os.getpid()).encode()))
+    serve(connection, handlers)
+
+
+def serve(connection: transport.Connection, handlers: Handlers) -> None:
+    """Answer requests in the order in which they come.
+
+    All that have arrived together are at hand in one list: the place for predicting them as one batch.
+    """
+    while True:
+        frames = connection.receive()
+        if not frames:
+            return
+        for kind, number, payload in frames:
+            if kind == transport.REQUEST:
+                answer = respond(handlers, transport.parse_message(payload))
+                connection.send(transport.message_frame(transport.RESPONSE, number, answer))
+
+
+def respond(handlers: Handlers, request: transport.Message) -> transport.Message:
+    """The answer to one request; an exception becomes a response and a traceback in the log."""
+    try:
+        return handlers.respond(request)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code: one request fails, the next is answered
+        traceback.print_exc()
+        sys.stderr.flush()
+        return failure(error, handlers.unsupported)
+
+
+def build(options: argparse.Namespace) -> Handlers:
+    """The handlers for the framework, with the user's functions in place."""
+    module = script.load(options.program, options.code_dir)
+    given: Any = {"module": module, "model_dir": options.model_dir, "default_accept": options.default_accept}
+    if options.framework == "sklearn":
+        from .sklearn_handlers import SklearnHandlers
+
+        return SklearnHandlers(**given)
+    if options.framework == "xgboost":
+        from .xgboost_handlers import XgboostAlgorithm, XgboostHandlers
+
+        if module is not None:
+            return XgboostHandlers(**given)
+        return XgboostAlgorithm(one_per_line=bool(os.environ.get("SAGEMAKER_BATCH")), **given)
+    return Handlers(**given)
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="worker", allow_abbrev=False)
+    parser.add_argument("--socket", required=True)
+    parser.add_argument("--framework", required=True)
+    parser.add_argument("--model-dir", required=True)
+    parser.add_argument("--code-dir")
+    parser.add_argument("--program")
+    parser.add_argument("--default-accept")
+    return parser.parse_args(arguments)
+
+
+def _log_level() -> int:
+    level = os.environ.get("SAGEMAKER_CONTAINER_LOG_LEVEL", "")
+    return int(level) if level.isdigit() else logging.INFO
+
+
+def _end_with(connected: socket.socket) -> None:
+    """Wait until the other end of the socket has closed, leave the main thread a moment, then end the process."""
+    poll = select.poll()
+    poll.register(connected.fileno(), select.POLLRDHUP)
+    poll.poll()
+    time.sleep(_LAST_WORDS)
+    os._exit(0)

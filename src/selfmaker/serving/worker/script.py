@@ -1,0 +1,35 @@
+"""Finds and imports the user's script."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def load(program: str | None, code_dir: str | None) -> Any:
+    """The script as a module, or None when the model brings none.
+
+    ``program`` is relative to ``code_dir``; its folder and ``code_dir`` come first on the path, as when it is run.
+    """
+    if not program or not code_dir:
+        return None
+    folder = Path(code_dir)
+    path = folder / program
+    if not path.is_file():
+        held = ", ".join(sorted(entry.name for entry in folder.iterdir())) if folder.is_dir() else ""
+        raise FileNotFoundError(f"SAGEMAKER_PROGRAM is {program}, but the submitted code holds: {held or 'nothing'}")
+    for place in (str(folder), str(path.parent)):
+        if place in sys.path:
+            sys.path.remove(place)
+        sys.path.insert(0, place)
+    name = path.stem.replace(".", "_")
+    spec = importlib.util.spec_from_file_location(name, str(path))
+    if spec is None or spec.loader is None:
+        raise ImportError(f"SAGEMAKER_PROGRAM is {program}, which is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.argv = [str(path)]
+    spec.loader.exec_module(module)
+    return module
