@@ -1,0 +1,161 @@
+"""The pauses between two looks at a job, which are made for jobs that take an hour, become short.
+
+Only the SDKs' own modules are given another ``time``; the user's sleeps are exact. Where a loop is bounded, it stays
+bounded by the same time: loops that look at the clock do so as before, and botocore's waiters, which count their
+attempts, are given a deadline instead.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+import time
+from types import ModuleType
+from typing import Any
+
+from _selfmaker.aws_clients import our_endpoint  # type: ignore[import-not-found]
+from _selfmaker.hooks import replace  # type: ignore[import-not-found]
+
+FIRST_NAP = 0.05
+LONGEST_NAP = 0.25
+GROWTH = 1.3
+FORGET_AFTER = 1.0
+
+
+def hasten_loops(module: ModuleType) -> None:
+    """Every ``time.sleep`` of the module is the pause of a polling loop."""
+    _give_clock(module, Clock())
+
+
+def hasten_wait_until(module: ModuleType) -> None:
+    """Only ``_wait_until`` polls; the module's other sleeps are back-offs whose number is bounded."""
+    _give_clock(module, Clock(only="_wait_until"))
+
+
+def hasten_throttled_loops(module: ModuleType) -> None:
+    """As hasten_loops, for a module that also asks the clock whether enough time has passed to look again."""
+    _give_clock(module, ThrottleFreeClock())
+
+
+def hasten_failed_deployments(module: ModuleType) -> None:
+    """This function imports ``time`` by itself, to wait for a failed endpoint's last log lines."""
+    name = "_live_logging_deploy_done_with_progress"
+    original = getattr(module, name, None)
+    if original is None:
+        return
+
+    @functools.wraps(original)
+    def look(client: Any, endpoint: Any, paginator: Any, config: Any, poll: float, *args: Any, **kwargs: Any) -> Any:
+        return original(client, endpoint, paginator, config, min(poll, LONGEST_NAP), *args, **kwargs)
+
+    replace(module, name, look)
+
+
+def hasten_waiters(module: ModuleType) -> None:
+    """botocore's waiters look every LONGEST_NAP, for as long as their delay times their attempts comes to."""
+    original = module.Waiter.wait
+
+    @functools.wraps(original)
+    def wait(self: Any, **kwargs: Any) -> Any:
+        asked = kwargs.get("WaiterConfig") or {}
+        delay = asked.get("Delay", self.config.delay)
+        attempts = asked.get("MaxAttempts", self.config.max_attempts)
+        if _is_ours(self) and isinstance(attempts, int) and isinstance(delay, (int, float)) and delay > LONGEST_NAP:
+            kwargs["WaiterConfig"] = {**asked, "Delay": LONGEST_NAP, "MaxAttempts": Attempts(attempts, delay)}
+        return original(self, **kwargs)
+
+    replace(module.Waiter, "wait", wait)
+
+
+class Attempts(int):
+    """A number of attempts, reached once so many have been made *and* the time they would have taken is over.
+
+    botocore asks ``made >= allowed``; Python lets the right side, being of a derived class, answer first.
+    """
+
+    deadline: float
+
+    def __new__(cls, attempts: int, delay: float) -> Attempts:
+        self = super().__new__(cls, attempts)
+        self.deadline = time.monotonic() + (attempts - 1) * delay
+        return self
+
+    def __le__(self, made: int) -> bool:
+        return int(self) <= made and time.monotonic() >= self.deadline
+
+
+class Clock:
+    """The module ``time`` as a polling module sees it. ``only``: the name of the one function whose sleeps are cut."""
+
+    def __init__(self, only: str | None = None) -> None:
+        self._only = only
+        self._last = threading.local()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep ``seconds`` or less: FIRST_NAP in a loop's first round, then growing to LONGEST_NAP."""
+        caller = sys._getframe(1)
+        if self._only is not None and caller.f_code.co_name != self._only:
+            time.sleep(seconds)
+            return
+        nap = self._next_nap(id(caller))
+        time.sleep(min(seconds, nap))
+        self._last.woke = time.monotonic()
+
+    def _next_nap(self, loop: int) -> float:
+        last = self._last
+        same = getattr(last, "loop", None) == loop and time.monotonic() - last.woke < FORGET_AFTER
+        last.nap = min(last.nap * GROWTH, LONGEST_NAP) if same else FIRST_NAP
+        last.loop = loop
+        return float(last.nap)
+
+
+class ThrottleFreeClock(Clock):
+    """A Clock on which every nap counts as long enough for ``time.time() - then >= 30`` to hold.
+
+    Deadlines (``time.time() > then + timeout``) are not differences of two readings and stay true to the clock.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._naps = 0
+
+    def sleep(self, seconds: float) -> None:
+        caller = id(sys._getframe(1))
+        time.sleep(min(seconds, self._next_nap(caller)))
+        self._last.woke = time.monotonic()
+        self._naps += 1
+
+    def time(self) -> float:
+        return Moment(time.time(), self._naps)
+
+
+class Moment(float):
+    """A reading of a ThrottleFreeClock."""
+
+    naps: int
+
+    def __new__(cls, seconds: float, naps: int) -> Moment:
+        self = super().__new__(cls, seconds)
+        self.naps = naps
+        return self
+
+    def __sub__(self, other: float) -> float:
+        naps = self.naps - other.naps if isinstance(other, Moment) else 0
+        return float(self) - float(other) + 60 * naps
+
+
+def _give_clock(module: ModuleType, clock: Clock) -> None:
+    if getattr(module, "time", None) is time:
+        replace(module, "time", clock)
+
+
+def _is_ours(waiter: Any) -> bool:
+    """Whether the waiter asks our server; when that cannot be told, it does."""
+    method = getattr(getattr(waiter, "_operation_method", None), "_client_method", None)
+    meta = getattr(getattr(method, "__self__", None), "meta", None)
+    url = getattr(meta, "endpoint_url", None)
+    return url is None or url.rstrip("/") == (our_endpoint() or "").rstrip("/")
