@@ -89,8 +89,7 @@ class Resources:
 
     def delete(self, kind: str, region: str, name: str) -> None:
         """Raises NotFound."""
-        if self._database.write(lambda c: c.execute(_where(delete(resources), kind, region, name)).rowcount) == 0:
-            raise NotFound(f"{kind} {name}")
+        self._database.write(lambda c: remove(c, kind, region, name))
 
 
 @dataclass(frozen=True)
@@ -132,6 +131,12 @@ def modify(connection: Connection, kind: str, region: str, name: str, change: Ch
         )
     )
     return after
+
+
+def remove(connection: Connection, kind: str, region: str, name: str) -> None:
+    """As Resources.delete, within a transaction."""
+    if connection.execute(_where(delete(resources), kind, region, name)).rowcount == 0:
+        raise NotFound(f"{kind} {name}")
 
 
 def merged(old: Document, new: Document | None) -> Document:
