@@ -103,6 +103,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     running.stop()
 
 
+@pytest.fixture(scope="session")
+def server_process() -> type[ServerProcess]:
+    """For tests that look after a server's life themselves."""
+    return ServerProcess
+
+
 @pytest.fixture
 def new_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
     """Start further servers, each on a home of its own, with settings as keywords; they end with the test."""
