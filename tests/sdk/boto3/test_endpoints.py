@@ -255,13 +255,13 @@ def test_delete_ends_the_endpoint_and_leaves_its_configuration(account):
     account.sagemaker.get_waiter("endpoint_deleted").wait(
         EndpointName=endpoint, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
-    with pytest.raises(account.sagemaker.exceptions.ClientError, match="(?i)could not find"):
+    with pytest.raises(account.sagemaker.exceptions.ClientError, match=r"(?i)could not find"):
         account.sagemaker.describe_endpoint(EndpointName=endpoint)
     with pytest.raises(account.runtime.exceptions.ClientError):
         ask(account, endpoint, [1])
     assert account.sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
     account.sagemaker.delete_endpoint_config(EndpointConfigName=config)
-    with pytest.raises(account.sagemaker.exceptions.ClientError, match="(?i)could not find"):
+    with pytest.raises(account.sagemaker.exceptions.ClientError, match=r"(?i)could not find"):
         account.sagemaker.describe_endpoint_config(EndpointConfigName=config)
 
 
@@ -277,15 +277,15 @@ def test_models_are_described_listed_and_deleted(account):
             ModelName=name, ExecutionRoleArn=account.role, PrimaryContainer=described["PrimaryContainer"]
         )
     account.sagemaker.delete_model(ModelName=name)
-    with pytest.raises(account.sagemaker.exceptions.ClientError, match="(?i)could not find"):
+    with pytest.raises(account.sagemaker.exceptions.ClientError, match=r"(?i)could not find"):
         account.sagemaker.describe_model(ModelName=name)
 
 
 def test_an_endpoint_needs_a_configuration_and_a_configuration_its_models(account):
-    with pytest.raises(account.sagemaker.exceptions.ClientError, match="(?i)could not find") as caught:
+    with pytest.raises(account.sagemaker.exceptions.ClientError, match=r"(?i)could not find") as caught:
         account.sagemaker.create_endpoint(EndpointName=account.unique("e"), EndpointConfigName="nobody")
     assert caught.value.response["Error"]["Code"] == "ValidationException"
-    with pytest.raises(account.sagemaker.exceptions.ClientError, match="(?i)could not find"):
+    with pytest.raises(account.sagemaker.exceptions.ClientError, match=r"(?i)could not find"):
         account.config("no-such-model")
 
 

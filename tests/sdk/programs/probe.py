@@ -22,7 +22,7 @@ def files() -> dict:
 seen = {
     "argv": sys.argv,
     "environ": dict(os.environ),
-    "cwd": os.getcwd(),
+    "cwd": str(Path.cwd()),
     "files": files(),
     "folders": sorted(str(path.relative_to(ML)) for path in ML.rglob("*") if path.is_dir()),
     "python": list(sys.version_info[:3]),
