@@ -4,6 +4,7 @@
 request; ``state`` holds what the engine has learnt since (its members override the document's in a Describe).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from selfmaker.store.database import Database
 from selfmaker.store.schema import metadata
 
 Document = dict[str, Any]
+Also = Callable[[Connection], Any]
 
 resources = Table(
     "resources",
@@ -56,10 +58,16 @@ class Resources:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, resource: Resource) -> None:
-        """Raises AlreadyExists when the kind has that name in that region."""
+    def create(self, resource: Resource, also: "Also | None" = None) -> None:
+        """Raises AlreadyExists when the kind has that name in that region. ``also`` runs in the same transaction."""
+
+        def work(connection: Connection) -> None:
+            create(connection, resource)
+            if also is not None:
+                also(connection)
+
         try:
-            self._database.write(lambda c: create(c, resource))
+            self._database.write(work)
         except IntegrityError:
             raise AlreadyExists(f"{resource.kind} {resource.name} already exists") from None
 
@@ -87,9 +95,15 @@ class Resources:
         """Apply ``change`` to the row as it is at that moment and return the row as it became. Raises NotFound."""
         return self._database.write(lambda c: modify(c, kind, region, name, change))
 
-    def delete(self, kind: str, region: str, name: str) -> None:
-        """Raises NotFound."""
-        self._database.write(lambda c: remove(c, kind, region, name))
+    def delete(self, kind: str, region: str, name: str, also: "Also | None" = None) -> None:
+        """Raises NotFound. ``also`` runs in the same transaction, when there was something to delete."""
+
+        def work(connection: Connection) -> None:
+            remove(connection, kind, region, name)
+            if also is not None:
+                also(connection)
+
+        self._database.write(work)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,338 @@
+"""Endpoints and their lives: Creating, InService, Updating, Deleting, Failed; back by themselves after a restart.
+
+The row is written before anything is done, and what is done can be done again: a server that comes back reads from
+the rows what was going on and goes on with it. An update brings new workers up beside the old ones, then switches, then
+lets the old ones finish: no request fails. When the new ones do not come up, the old ones stay.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from selfmaker import clock
+from selfmaker.errors import Conflict, SelfmakerError
+from selfmaker.executors.protocol import Executor
+from selfmaker.objects.store import ObjectStore
+from selfmaker.serving.deployment import Deployment, Tools, with_changes
+from selfmaker.serving.model_files import ModelFiles
+from selfmaker.serving.preparation import Environments, Preparation, Surroundings
+from selfmaker.serving.router import Key, Router
+from selfmaker.serving.spec import DeploymentSpec
+from selfmaker.serving.variant import INVOCATION_TIMEOUT
+from selfmaker.serving.worker.transport import Message
+from selfmaker.serving.worker_process import Launcher, end_left_behind
+from selfmaker.store import tags
+from selfmaker.store.log_streams import LogStreams
+from selfmaker.store.resources import Change, Document, Resource, Resources
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+KIND = "Endpoint"
+CREATING, IN_SERVICE, UPDATING, RETURNING = "Creating", "InService", "Updating", "SystemUpdating"
+DELETING, FAILED, OUT_OF_SERVICE = "Deleting", "Failed", "OutOfService"
+IN_PROGRESS = (CREATING, UPDATING, RETURNING, DELETING)
+
+_LONGEST_REASON = 1024
+_PARTING = 5.0  # seconds that requests in hand have to finish when their endpoint is deleted
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The parts of the server that serving works with. ``home`` is the folder that workers must not see."""
+
+    resources: Resources
+    objects: ObjectStore
+    environments: Environments
+    executor: Executor
+    log_streams: LogStreams
+    surroundings: Surroundings
+    home: Path
+    cores: int
+
+
+class Endpoints:
+    """Thread safe, but for ``invoke``, which is for the event loop. ``loop`` runs on a thread of its own."""
+
+    def __init__(self, neighbours: Neighbours, loop: asyncio.AbstractEventLoop) -> None:
+        self._resources = neighbours.resources
+        self._loop = loop
+        self._home = neighbours.home / "endpoints"
+        self._files = ModelFiles(neighbours.objects, neighbours.home / "models")
+        self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="selfmaker-endpoints")
+        preparation = Preparation(
+            neighbours.environments, self._files, neighbours.surroundings, (neighbours.home,)
+        )
+        self._tools = Tools(
+            preparation=preparation,
+            launcher=Launcher(neighbours.executor, loop),
+            log_streams=neighbours.log_streams,
+            threads=self._threads,
+            runs=self._home / "runs",
+            logs=self._home / "logs",
+            cores=neighbours.cores,
+        )
+        self._router = Router()
+        self._live: dict[Key, Deployment] = {}
+        self._locks: dict[Key, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._changed = threading.Condition()
+        self._closed = False
+
+    # -- for operations
+
+    def create(self, resource: Resource, spec: DeploymentSpec, tag_values: Mapping[str, str]) -> None:
+        """Keep a new endpoint, which comes with status CREATING, and begin to bring it up. Raises AlreadyExists."""
+        self._resources.create(resource, also=lambda c: tags.add(c, resource.arn, tag_values))
+        self._perform((resource.region, resource.name), self._create)
+
+    def get(self, region: str, name: str) -> Resource:
+        """Raises NotFound."""
+        return self._resources.get(KIND, region, name)
+
+    def update(self, region: str, name: str, spec: DeploymentSpec, state: Document) -> Resource:
+        """Begin to put ``spec`` in service instead; ``state`` is merged into the row. Raises NotFound, Conflict."""
+        members = {**state, "pending": spec.to_json()}
+        row = self._claim(region, name, Change(UPDATING, members, only_if_status=(IN_SERVICE, OUT_OF_SERVICE)))
+        if row.state.get("pending", {}).get("id") != spec.id:
+            raise Conflict(f"endpoint {name} is in status {row.status}")
+        self._perform((region, name), self._update)
+        return row
+
+    def adjust(self, region: str, name: str, weights: Mapping[str, float], instances: Mapping[str, int]) -> Resource:
+        """Change weights and instance counts of what is in service. Raises NotFound, Conflict."""
+        before = self.get(region, name)
+        if before.status != IN_SERVICE:
+            raise Conflict(f"endpoint {name} is in status {before.status}")
+        spec = with_changes(DeploymentSpec.from_json(before.state["serving"]), weights, instances)
+        token = clock.now()
+        change = Change(UPDATING, {"serving": spec.to_json(), "adjusted": token}, only_if_status=(IN_SERVICE,))
+        row = self._claim(region, name, change)
+        if row.state.get("adjusted") != token:
+            raise Conflict(f"endpoint {name} is in status {row.status}")
+        self._perform((region, name), self._adjust)
+        return row
+
+    def delete(self, region: str, name: str) -> None:
+        """Begin to take an endpoint down; its row goes with the last of it. Raises NotFound, Conflict."""
+        before = self.get(region, name)
+        if before.status in IN_PROGRESS:
+            raise Conflict(f"endpoint {name} is in status {before.status}")
+        token = clock.now()
+        settled = (IN_SERVICE, FAILED, OUT_OF_SERVICE)
+        row = self._claim(region, name, Change(DELETING, {"deleting": token}, only_if_status=settled))
+        if row.state.get("deleting") != token:
+            raise Conflict(f"endpoint {name} is in status {row.status}")
+        self._perform((region, name), self._delete)
+
+    def wait_for_change(self, resource: Resource, timeout: float) -> Resource:
+        """The endpoint once its status is another, or as it is after ``timeout`` seconds. Raises NotFound."""
+        end = clock.now() + timeout
+        current = self.get(resource.region, resource.name)
+        with self._changed:
+            while current.status == resource.status and (left := end - clock.now()) > 0 and not self._closed:
+                self._changed.wait(left)
+                current = self.get(resource.region, resource.name)
+        return current
+
+    async def invoke(self, region: str, name: str, request: Message, target: str = "") -> tuple[str, Message]:
+        """See Router.invoke."""
+        return await self._router.invoke((region, name), request, target)
+
+    # -- life
+
+    def start(self) -> None:
+        """Bring back what an earlier server had in service, and go on with what it had begun. The loop is running."""
+        end_left_behind(self._tools.runs)
+        self._tools.runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        rows = self._resources.list(KIND)
+        self._files.sweep({folder for row in rows for folder in row.state.get("held", {}).values()})
+        for row in rows:
+            key = (row.region, row.name)
+            if row.status in (IN_SERVICE, UPDATING, RETURNING, OUT_OF_SERVICE):
+                self._on_loop(self._expect(key))
+                if row.status == IN_SERVICE:
+                    self._write(key, Change(RETURNING))
+                self._perform(key, self._come_back)
+            elif row.status == CREATING:
+                self._perform(key, self._create)
+            elif row.status == DELETING:
+                self._perform(key, self._delete)
+
+    def close(self) -> None:
+        """End all workers; the rows stay, for the next server to bring them back. Before the loop is stopped."""
+        self._on_loop(self._close())
+        self._tools.launcher.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        with self._changed:
+            self._changed.notify_all()
+
+    # -- acts, each alone for its endpoint
+
+    async def _create(self, key: Key) -> None:
+        row = await self._row(key)
+        if row.status != CREATING:
+            return
+        deployment = self._deployment(key, row.state["pending"])
+        try:
+            await deployment.bring_up({})
+        except SelfmakerError as error:
+            await self._written(key, Change(FAILED, {"FailureReason": _reason(error)}))
+            return
+        await self._put_in_service(key, deployment)
+
+    async def _update(self, key: Key) -> None:
+        row = await self._row(key)
+        if row.status != UPDATING or "pending" not in row.state:
+            return
+        deployment = self._deployment(key, row.state["pending"])
+        try:
+            await deployment.bring_up({})
+        except SelfmakerError as error:
+            status = IN_SERVICE if key in self._live else OUT_OF_SERVICE
+            await self._written(key, Change(status, {"pending": None, "FailureReason": _reason(error)}))
+            return
+        before = self._live.get(key)
+        await self._put_in_service(key, deployment)
+        if before is not None:
+            self._spawn(before.take_down(INVOCATION_TIMEOUT))
+
+    async def _adjust(self, key: Key) -> None:
+        row = await self._row(key)
+        deployment = self._live.get(key)
+        if row.status != UPDATING or deployment is None:
+            return
+        failure: str | None = None
+        try:
+            await deployment.adjust(DeploymentSpec.from_json(row.state["serving"]))
+        except SelfmakerError as error:
+            failure = _reason(error)
+        await self._written(key, Change(IN_SERVICE, {"FailureReason": failure, "adjusted": None}))
+
+    async def _come_back(self, key: Key) -> None:
+        """After a restart: what was in service, then the update that was under way."""
+        row = await self._row(key)
+        if "serving" in row.state:
+            deployment = self._deployment(key, row.state["serving"])
+            try:
+                await deployment.bring_up(row.state.get("held", {}))
+            except SelfmakerError as error:
+                self._router.release(key)
+                if "pending" not in row.state:
+                    await self._written(key, Change(OUT_OF_SERVICE, {"FailureReason": _reason(error)}))
+                    return
+            else:
+                self._live[key] = deployment
+                self._router.put(key, deployment.fleet)
+        if "pending" in row.state:
+            await self._update(key)
+        else:
+            await self._written(key, Change(IN_SERVICE, {"FailureReason": None, "adjusted": None}))
+
+    async def _delete(self, key: Key) -> None:
+        self._router.remove(key)
+        deployment = self._live.pop(key, None)
+        if deployment is not None:
+            await deployment.take_down(_PARTING)
+        row = await self._row(key)
+        also = lambda c: tags.forget(c, row.arn)  # noqa: E731
+        await self._in_thread(lambda: self._resources.delete(KIND, key[0], key[1], also=also))
+        self._announce()
+
+    async def _put_in_service(self, key: Key, deployment: Deployment) -> None:
+        """Switch to ``deployment``, then say so in the row."""
+        self._live[key] = deployment
+        self._router.put(key, deployment.fleet)
+        state: Document = {
+            "serving": deployment.spec.to_json(),
+            "held": deployment.held,
+            "since": clock.now(),
+            "pending": None,
+            "FailureReason": None,
+        }
+        document = {"EndpointConfigName": deployment.spec.config}
+        await self._written(key, Change(IN_SERVICE, state, document))
+
+    # -- the machinery
+
+    def _deployment(self, key: Key, spec: Document) -> Deployment:
+        return Deployment(key[0], key[1], DeploymentSpec.from_json(spec), self._tools)
+
+    def _claim(self, region: str, name: str, change: Change) -> Resource:
+        row = self._resources.update(KIND, region, name, change)
+        self._announce()
+        return row
+
+    def _write(self, key: Key, change: Change) -> None:
+        self._resources.update(KIND, key[0], key[1], change)
+        self._announce()
+
+    async def _written(self, key: Key, change: Change) -> None:
+        await self._in_thread(lambda: self._write(key, change))
+
+    async def _row(self, key: Key) -> Resource:
+        return await self._in_thread(lambda: self.get(*key))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await self._loop.run_in_executor(self._threads, work)
+
+    def _announce(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _perform(self, key: Key, act: Callable[[Key], Coroutine[Any, Any, None]]) -> None:
+        """Do ``act`` on the loop, after what is being done for the same endpoint."""
+
+        async def alone() -> None:
+            async with self._locks.setdefault(key, asyncio.Lock()):
+                try:
+                    await act(key)
+                except SelfmakerError as error:
+                    _log.warning("endpoint %s: %s", key[1], error.message)
+                except Exception as error:  # noqa: BLE001 - the outermost level of a task: nobody else would tell
+                    _log.exception("endpoint %s", key[1])
+                    await self._broken(key, error)
+
+        self._loop.call_soon_threadsafe(lambda: self._spawn(alone()))
+
+    async def _broken(self, key: Key, error: Exception) -> None:
+        """A defect of ours or of the machine must not leave an endpoint in progress for ever."""
+        reason = f"InternalServerError: {error}"[:_LONGEST_REASON]
+        status = IN_SERVICE if key in self._live else FAILED
+        try:
+            await self._written(key, Change(status, {"pending": None, "FailureReason": reason}))
+        except SelfmakerError as gone:
+            _log.warning("endpoint %s: %s", key[1], gone.message)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._closed:
+            work.close()
+            return
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _expect(self, key: Key) -> None:
+        self._router.expect(key)
+
+    async def _close(self) -> None:
+        self._closed = True
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        live, self._live = self._live, {}
+        for key in live:
+            self._router.remove(key)
+        await asyncio.gather(*(deployment.take_down(0) for deployment in live.values()), return_exceptions=True)
+
+
+def _reason(error: SelfmakerError) -> str:
+    return error.message[:_LONGEST_REASON]

@@ -1,0 +1,57 @@
+"""The log of one variant's instance: the lines that all its workers print, each with its time.
+
+One event a line, ``<epoch ms> <text>``, so that a byte offset is a position in the log.
+"""
+
+import os
+from pathlib import Path
+
+from selfmaker import clock
+
+LONGEST_LINE = 256 * 1024  # CloudWatch's limit for one event; a longer line is cut into several
+
+
+class OutputLog:
+    """Thread safe: each write of complete lines is one append. A full disk loses log lines, never the endpoint."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self.last = ""
+
+    def say(self, text: str) -> None:
+        """Record a remark of ours, line by line."""
+        self.lines([line.encode() for line in text.splitlines() or [""]])
+
+    def lines(self, lines: list[bytes]) -> None:
+        prefix = b"%d " % clock.now_ms()
+        pieces = []
+        for line in lines:
+            text = line.removesuffix(b"\r").replace(b"\n", b" ")
+            pieces += [text[at : at + LONGEST_LINE] for at in range(0, len(text), LONGEST_LINE)] or [b""]
+        said = next((piece for piece in reversed(pieces) if piece.strip()), None)
+        if said is not None:
+            self.last = said[:1024].decode("utf-8", "replace").strip()
+        block = memoryview(b"".join([prefix + piece + b"\n" for piece in pieces]))
+        try:
+            while block:
+                block = block[os.write(self._descriptor, block) :]
+        except OSError:
+            return
+
+    def pump(self, source: int) -> None:
+        """Record what comes from the file descriptor ``source`` until its end."""
+        rest = b""
+        while data := os.read(source, LONGEST_LINE):
+            lines = (rest + data).split(b"\n")
+            rest = lines.pop()
+            if len(rest) > LONGEST_LINE:
+                lines.append(rest)
+                rest = b""
+            if lines:
+                self.lines(lines)
+        if rest:
+            self.lines([rest])
+
+    def close(self) -> None:
+        os.close(self._descriptor)

@@ -1,0 +1,250 @@
+"""One worker process: started through the executor in its sandbox, with a Unix socket of its own to answer on."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from selfmaker import ids
+from selfmaker.errors import SelfmakerError
+from selfmaker.executors.protocol import Access, Executor, Exit, Mount, RunHandle, RunSpec
+from selfmaker.runtimes.base import Environment
+from selfmaker.serving import worker
+from selfmaker.serving.channel import SocketChannel, WorkerFailed
+from selfmaker.serving.output_log import OutputLog
+
+MODEL_DIR = "/opt/ml/model"
+CODE_DIR = "/opt/ml/code"
+_OURS = "/opt/selfmaker"
+_ROUTER = _OURS + "/router"
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); from selfmaker_worker.main import main; del sys.path[0]; main()"
+)
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_LAST_WORDS = 5.0
+
+
+@dataclass(frozen=True)
+class WorkerPlan:
+    """How to start a worker. ``model`` and ``code`` are folders on the host (None: there is none); ``code_dir`` is
+    the script's folder in the sandbox, ``program`` the script in it; ``variables`` are the container's environment."""
+
+    framework: str
+    environment: Environment
+    model: Path | None
+    code: Path | None = None
+    code_dir: str | None = None
+    program: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    network: bool = True
+    hidden: tuple[Path, ...] = ()
+
+
+class WorkerProcess:
+    """A worker that is starting, ready or ending. All methods are for the event loop's thread.
+
+    ``ended`` is done when the process is gone and its folder removed. Until then that holds a file ``pid``, by which a
+    later server finds a worker that its own server's death left behind.
+    """
+
+    def __init__(self, handle: RunHandle, channel: SocketChannel, ended: "asyncio.Future[Exit]") -> None:
+        self.handle = handle
+        self.channel = channel
+        self.ended = ended
+
+    async def stop(self) -> None:
+        """End the worker: a moment to finish by itself, then by force."""
+        self.channel.close()
+        done, _ = await asyncio.wait([self.ended], timeout=_LAST_WORDS)
+        if not done:
+            self.kill()
+            await asyncio.wait([self.ended])
+
+    def kill(self) -> None:
+        """End the worker now."""
+        self.handle.signal(signal.SIGKILL)
+
+
+class Launcher:
+    """Starts workers. Owns a few threads for what blocks: ``close`` when no worker is left."""
+
+    def __init__(self, executor: Executor, loop: asyncio.AbstractEventLoop) -> None:
+        self._executor = executor
+        self._loop = loop
+        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="selfmaker-serving")
+
+    async def launch(self, plan: WorkerPlan, folder: Path, log: OutputLog, patience: float) -> WorkerProcess:
+        """Start a worker and wait until it is ready, at most ``patience`` seconds.
+
+        ``folder`` gets a folder for the run. Raises WorkerFailed, once nothing is left of it.
+        """
+        run = folder / ids.unique_id()
+        (run / "router").mkdir(mode=0o700, parents=True)
+        (run / "scratch").mkdir(mode=0o700)
+        listener = _listen(run / "router")
+        process: WorkerProcess | None = None
+        try:
+            process = await self._start(plan, run, log)
+            await asyncio.wait_for(self._until_ready(listener, process, log), patience)
+        except BaseException as error:
+            if process is not None:
+                process.kill()
+                process.channel.close()
+                await asyncio.wait([process.ended])
+            shutil.rmtree(run, ignore_errors=True)
+            if isinstance(error, asyncio.TimeoutError):
+                raise WorkerFailed(f"the model was not loaded within {patience:g} seconds") from None
+            raise
+        finally:
+            listener.close()
+        return process
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=True)
+
+    async def _start(self, plan: WorkerPlan, run: Path, log: OutputLog) -> WorkerProcess:
+        read, write = os.pipe()
+        try:
+            spec = run_spec(plan, run)
+            handle = await self._loop.run_in_executor(self._threads, self._executor.start, spec, write)
+        except SelfmakerError as error:
+            os.close(read)
+            raise WorkerFailed(error.message) from error
+        except OSError as error:
+            os.close(read)
+            raise WorkerFailed(f"the worker could not be started: {error}") from error
+        finally:
+            os.close(write)
+        _note_pid(run / "pid", handle.pid)
+        ended: asyncio.Future[Exit] = self._loop.create_future()
+
+        def tell(exit_: Exit) -> None:
+            if not ended.done():
+                ended.set_result(exit_)
+
+        def attend() -> None:
+            with contextlib.suppress(OSError):
+                log.pump(read)
+            os.close(read)
+            exit_ = handle.wait() or Exit(0)
+            shutil.rmtree(run, ignore_errors=True)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the server has gone
+                self._loop.call_soon_threadsafe(tell, exit_)
+
+        threading.Thread(target=attend, name="selfmaker-worker", daemon=True).start()
+        return WorkerProcess(handle, SocketChannel(self._loop), ended)
+
+    async def _until_ready(self, listener: socket.socket, process: WorkerProcess, log: OutputLog) -> None:
+        accepting = asyncio.ensure_future(self._loop.sock_accept(listener))
+        either: list[asyncio.Future[Any]] = [accepting, process.ended]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not accepting.done():
+            accepting.cancel()
+            raise WorkerFailed(_why(process.ended.result(), log))
+        connected, _ = accepting.result()
+        await self._loop.connect_accepted_socket(lambda: process.channel, connected)
+        try:
+            await process.channel.ready
+        except WorkerFailed as error:
+            with contextlib.suppress(asyncio.TimeoutError):
+                exit_ = await asyncio.wait_for(asyncio.shield(process.ended), _LAST_WORDS)
+                if exit_.code > 128:
+                    raise WorkerFailed(_why(exit_, log)) from error
+            raise
+
+
+def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
+    """The worker's process: its mounts, its environment, its command."""
+    environment = plan.environment
+    mounts = [
+        Mount(environment.prefix, str(environment.prefix), Access.COPY_ON_WRITE),
+        Mount(Path(worker.__file__).parent, _OURS + "/selfmaker_worker"),
+        Mount(run / "router", _ROUTER),
+    ]
+    if environment.base is not None:
+        mounts.append(Mount(environment.base, str(environment.base)))
+    if plan.model is not None:
+        mounts.append(Mount(plan.model, MODEL_DIR, Access.COPY_ON_WRITE))
+    if plan.code is not None:
+        mounts.append(Mount(plan.code, CODE_DIR, Access.COPY_ON_WRITE))
+    options = ["--socket", _ROUTER + "/s", "--framework", plan.framework, "--model-dir", MODEL_DIR]
+    if plan.program and plan.code_dir:
+        options += ["--code-dir", plan.code_dir, "--program", plan.program]
+    if accept := plan.variables.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"):
+        options += ["--default-accept", accept]
+    path = f"{environment.prefix / 'bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    variables = {
+        "PATH": path,
+        "VIRTUAL_ENV": str(environment.prefix),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "SM_MODEL_DIR": MODEL_DIR,
+        **dict.fromkeys(_ONE_THREAD, "1"),
+        **plan.variables,
+    }
+    return RunSpec(
+        argv=(str(environment.python), "-c", _PROGRAM, _OURS, *options),
+        environment=variables,
+        directory=plan.code_dir if plan.program and plan.code_dir else "/",
+        scratch=run / "scratch",
+        mounts=tuple(mounts),
+        hidden=plan.hidden,
+        hostname="model",
+        network=plan.network,
+    )
+
+
+def end_left_behind(folder: Path) -> None:
+    """Kill the workers that a server which is gone left anywhere below ``folder``, and remove what they had."""
+    for note in folder.glob("**/pid"):
+        with contextlib.suppress(OSError, ValueError):
+            pid, started = note.read_text().split()
+            if _started(int(pid)) == started:
+                os.kill(int(pid), signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _listen(folder: Path) -> socket.socket:
+    """A listening socket named ``s`` in ``folder``, whose path may be longer than a socket's address (108 bytes)."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        listener.bind(f"/proc/self/fd/{descriptor}/s")
+        listener.listen(1)
+        listener.setblocking(False)
+    finally:
+        os.close(descriptor)
+    return listener
+
+
+def _note_pid(path: Path, pid: int) -> None:
+    path.write_text(f"{pid} {_started(pid)}")
+
+
+def _started(pid: int) -> str:
+    """The kernel's start time of a process, which tells it from a later one of that number; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _why(exit_: Exit, log: OutputLog) -> str:
+    if exit_.launch_error:
+        return exit_.launch_error
+    if exit_.code > 128:
+        name = signal.Signals(exit_.code - 128).name if exit_.code - 128 in set(signal.Signals) else str(exit_.code)
+        hint = " (out of memory?)" if name == "SIGKILL" else ""
+        return f"the worker was ended by {name}{hint} while it loaded the model"
+    said = log.last or "it printed nothing"
+    return f"the worker ended with exit code {exit_.code} before its model was loaded: {said}"
+
+
