@@ -1,0 +1,1 @@
+"""IAM: roles and policies are kept and given back; everything is allowed."""
