@@ -1,0 +1,68 @@
+"""The one place where an object's row is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from selfmaker import clock
+from selfmaker.objects.protocol import Attributes, Checksum, Condition, NoSuchBucket, ObjectInfo
+from selfmaker.objects.rows import check_condition, checksum_text, document_of, document_text
+from selfmaker.store import objects as rows
+
+
+def whole_second() -> float:
+    """Now, as S3 dates objects: a listing and an HTTP header then say the same."""
+    return float(int(clock.now()))
+
+
+@dataclass(frozen=True)
+class NewObject:
+    """An object whose bytes are on disk in ``file``. ``parts``: size and checksum of each, for a multipart upload."""
+
+    bucket: str
+    key: bytes
+    file: str
+    size: int
+    etag: str
+    checksum: Checksum | None
+    attributes: Attributes
+    parts: list[list[Any]] | None = None
+    modified: float = field(default_factory=whole_second)
+
+    def info(self, path: Callable[[str], Path]) -> ObjectInfo:
+        """The object as it is once it has been committed."""
+        return ObjectInfo(
+            bucket=self.bucket,
+            key=self.key.decode(),
+            size=self.size,
+            etag=self.etag,
+            modified=self.modified,
+            path=path(self.file),
+            checksum=self.checksum,
+            storage_class=self.attributes.storage_class,
+            document=document_of(self.attributes, self.parts),
+        )
+
+
+def commit(connection: Connection, new: NewObject, condition: Condition | None) -> list[str]:
+    """Make ``new`` the object of its key; the files to remove then. Raises NoSuchBucket, NoSuchKey, ConditionFailed."""
+    if not rows.bucket_there(connection, new.bucket):
+        raise NoSuchBucket(new.bucket)
+    old = rows.find(connection, new.bucket, new.key)
+    check_condition(condition, old, new.key)
+    values = {
+        "bucket": new.bucket,
+        "key": new.key,
+        "file": new.file,
+        "size": new.size,
+        "etag": new.etag,
+        "modified": new.modified,
+        "storage_class": new.attributes.storage_class,
+        "checksum": checksum_text(new.checksum),
+        "document": document_text(document_of(new.attributes, new.parts)),
+    }
+    rows.save(connection, values, there=old is not None)
+    return [old.file] if old is not None else []

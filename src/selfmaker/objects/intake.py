@@ -1,0 +1,130 @@
+"""From a stream of bytes to bytes in a file, digested on the way."""
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfmaker.errors import Invalid
+from selfmaker.objects.digest import Digest
+from selfmaker.objects.files import Files
+from selfmaker.objects.protocol import MIB, ByteSource, Checksum, NoSuchKey, Received, Terms, TooLarge
+
+_CHUNK = MIB
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Bytes that are in a file and on disk: the file's name, and what they are."""
+
+    file: str
+    size: int
+    md5: str
+    checksum: Checksum | None
+
+
+def source_of(data: bytes | ByteSource) -> ByteSource:
+    """``data`` as something to read from."""
+    return io.BytesIO(data) if isinstance(data, bytes) else data
+
+
+def take_in(files: Files, source: ByteSource, terms: Terms) -> Taken:
+    """Everything that ``source`` gives, in a file of its own. On any failure nothing is left behind."""
+    refuse_if_large(terms)
+    blank = files.take()
+    try:
+        received = _pour(files, source, blank.descriptor, 0, terms)
+    except BaseException:
+        files.drop(blank)
+        raise
+    try:
+        files.seal(blank, received.size)
+    except BaseException:
+        blank.path.unlink(missing_ok=True)
+        raise
+    return _taken(blank.name, received, terms)
+
+
+def pour_in(files: Files, source: ByteSource, target: tuple[str, int, int], terms: Terms) -> Taken:
+    """Everything that ``source`` gives, into an open file: ``target`` is its name, descriptor and the position. Not
+    synced."""
+    name, descriptor, position = target
+    return _taken(name, _pour(files, source, descriptor, position, terms), terms)
+
+
+def digest_file(path: Path, terms: Terms) -> Received:
+    """What the file at ``path`` holds. Raises what ``terms.verify`` raises."""
+    digest = Digest(_algorithms(terms))
+    with path.open("rb") as source:
+        for chunk in _chunks(source):
+            digest.update(chunk)
+    return _received(digest, terms)
+
+
+def refuse_if_large(terms: Terms) -> None:
+    """Raises TooLarge when more bytes are announced than may come."""
+    if terms.expected is not None and terms.expected > terms.limit:
+        raise TooLarge(str(terms.expected))
+
+
+class FileSlice:
+    """A ByteSource of ``length`` bytes of a file from ``offset``. Close it."""
+
+    def __init__(self, path: Path, offset: int, length: int) -> None:
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise NoSuchKey(path.name) from None  # deleted longer ago than the grace
+        self._position, self._end = offset, offset + length
+
+    def read(self, n: int = -1, /) -> bytes:
+        left = self._end - self._position
+        data = os.pread(self._descriptor, left if n < 0 else min(n, left), self._position)
+        self._position += len(data)
+        return data
+
+    def __enter__(self) -> "FileSlice":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+def _pour(files: Files, source: ByteSource, descriptor: int, position: int, terms: Terms) -> Received:
+    digest = Digest(_algorithms(terms))
+    for chunk in _chunks(source):
+        if digest.size + len(chunk) > terms.limit:
+            raise TooLarge(str(digest.size + len(chunk)))
+        if terms.expected is not None and digest.size + len(chunk) > terms.expected:
+            raise Invalid(f"more than the {terms.expected} bytes that were announced")
+        files.write(descriptor, chunk, position + digest.size)
+        digest.update(chunk)
+    return _received(digest, terms)
+
+
+def _received(digest: Digest, terms: Terms) -> Received:
+    if terms.expected is not None and digest.size != terms.expected:
+        raise Invalid(f"{digest.size} bytes came where {terms.expected} were announced")
+    received = Received(digest.size, digest.md5, digest.checksums())
+    if terms.verify is not None:
+        terms.verify(received)
+    return received
+
+
+def _taken(name: str, received: Received, terms: Terms) -> Taken:
+    return Taken(name, received.size, received.md5, kept_checksum(received, terms))
+
+
+def kept_checksum(received: Received, terms: Terms) -> Checksum | None:
+    """The checksum that is kept with the bytes."""
+    return Checksum(terms.algorithm, received.checksums[terms.algorithm]) if terms.algorithm else None
+
+
+def _algorithms(terms: Terms) -> set[str]:
+    return {name for name in (terms.algorithm, terms.also) if name}
+
+
+def _chunks(source: ByteSource) -> Iterator[bytes]:
+    while chunk := source.read(_CHUNK):
+        yield chunk
