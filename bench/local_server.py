@@ -41,8 +41,8 @@ class LocalServer:
         )
 
     def job_request(self, name: str, source: str) -> dict[str, Any]:
-        """A CreateTrainingJob request that runs ``source`` as train.py in the scikit-learn image; uploads the source."""
-        key = "bench/sourcedir.tar.gz"
+        """A CreateTrainingJob request that runs ``source`` as train.py in the scikit-learn image; uploads it."""
+        key = f"bench/{name}/sourcedir.tar.gz"
         self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=tar({"train.py": source}))
         return {
             "TrainingJobName": name,
