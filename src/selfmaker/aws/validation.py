@@ -1,0 +1,259 @@
+"""Requests against the model: everything that botocore's own validator checks and the rest (lengths, ranges, patterns,
+enums), all violations at once, in the words in which AWS's services report them.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from selfmaker.aws.errors import AwsError
+from selfmaker.aws.model import Shape
+from selfmaker.aws.patterns import compiled
+
+_SHOWN = 1024
+_MOST = 20
+_NUMBERS = frozenset(("integer", "long", "float", "double", "short", "byte"))
+_SIZED = frozenset(("string", "list", "map", "blob"))
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken constraint. ``path`` is the member in AWS's spelling: ``inputDataConfig.1.member.channelName``."""
+
+    path: str
+    value: str
+    constraint: str
+
+    def __str__(self) -> str:
+        return f"Value {self.value} at '{self.path}' failed to satisfy constraint: {self.constraint}"
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """The constraints of one shape, ready to be checked."""
+
+    lowest: float | None
+    highest: float | None
+    pattern: re.Pattern[str] | None
+    pattern_text: str
+    allowed: frozenset[str] | None
+    choices: str
+
+
+def check(shape: Shape | None, value: dict[str, Any]) -> list[Violation]:
+    """All violations (some tens at most) of a request, outermost first."""
+    found: list[Violation] = []
+    if shape is not None:
+        _structure(shape, value, "", found)
+    return found
+
+
+def failure(violations: Sequence[Violation], code: str = "ValidationException") -> AwsError:
+    """The error that reports them."""
+    count = len(violations)
+    noun = "error" if count == 1 else "errors"
+    return AwsError(code, f"{count} validation {noun} detected: " + "; ".join(str(v) for v in violations))
+
+
+def _structure(shape: Shape, value: dict[str, Any], path: str, found: list[Violation]) -> None:
+    if shape.is_document_type:
+        return
+    prefix = f"{path}." if path else ""
+    members = shape.members
+    for name in shape.required_members:
+        if value.get(name) is None:
+            found.append(Violation(prefix + _lower(name), "null", "Member must not be null"))
+    if shape.is_tagged_union and len(value) != 1 and path:
+        found.append(Violation(path, _shown(shape, value), "Member must have exactly one member set"))
+    for name, item in value.items():
+        if item is not None and len(found) < _MOST:
+            member = members[name]
+            if member.type_name not in _PLAIN_KINDS or _constrained(member):
+                _value(member, item, prefix + _lower(name), found)
+
+
+def _value(shape: Shape, value: Any, path: str, found: list[Violation]) -> None:
+    kind = shape.type_name
+    broken = _broken(shape, value)
+    if broken:
+        shown = _shown(shape, value)
+        found.extend(Violation(path, shown, constraint) for constraint in broken)
+    if kind == "structure":
+        _structure(shape, value, path, found)
+    elif kind == "list":
+        _list(shape, value, path, found)
+    elif kind == "map":
+        _map(shape, value, path, found)
+
+
+def _list(shape: Shape, value: list[Any], path: str, found: list[Violation]) -> None:
+    member = shape.member
+    if member.type_name in ("structure", "list", "map"):
+        for index, item in enumerate(value, 1):
+            if len(found) >= _MOST:
+                return
+            if item is None:
+                found.append(Violation(f"{path}.{index}.member", "null", "Member must not be null"))
+            else:
+                _value(member, item, f"{path}.{index}.member", found)
+    elif any(item is None or _broken(member, item) for item in value):
+        found.append(Violation(path, _shown(shape, value), f"Member must satisfy constraint: [{_all_rules(member)}]"))
+
+
+def _map(shape: Shape, value: dict[str, Any], path: str, found: list[Violation]) -> None:
+    if any(_broken(shape.key, key) for key in value):
+        constraint = f"Map keys must satisfy constraint: [{_all_rules(shape.key)}]"
+        found.append(Violation(path, _shown(shape, value), constraint))
+    member = shape.value
+    if member.type_name in ("structure", "list", "map"):
+        for key, item in value.items():
+            if len(found) >= _MOST:
+                return
+            if item is not None:
+                _value(member, item, f"{path}.{key}.member", found)
+    elif any(item is None or _broken(member, item) for item in value.values()):
+        constraint = f"Map value must satisfy constraint: [{_all_rules(member)}]"
+        found.append(Violation(path, _shown(shape, value), constraint))
+
+
+def _broken(shape: Shape, value: Any) -> list[str]:
+    """The constraints of ``shape`` itself that ``value`` breaks."""
+    rules = _rules(shape)
+    if rules is None:
+        return []
+    kind = shape.type_name
+    if kind in _NUMBERS:
+        return [_range(rules, low=low) for low in (True, False) if _outside(rules, value, low=low)]
+    broken = []
+    if kind in _SIZED and (size := _size(value)) is not None:
+        broken = [_length(rules, low=low) for low in (True, False) if _outside(rules, size, low=low)]
+    if isinstance(value, str):
+        # A text that is too long is not matched: some patterns take exponential time.
+        if rules.pattern is not None and not broken and not rules.pattern.fullmatch(value):
+            broken.append(f"Member must satisfy regular expression pattern: {rules.pattern_text}")
+        if rules.allowed is not None and value not in rules.allowed:
+            broken.append(f"Member must satisfy enum value set: {rules.choices}")
+    return broken
+
+
+def _size(value: Any) -> int | None:
+    """Characters (UTF-16 units, as Java counts), bytes or entries; None for a body that is still coming in."""
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode("utf-16-le", "surrogatepass")) // 2
+    return len(value) if isinstance(value, (bytes, list, dict)) else None
+
+
+def _outside(rules: _Rules, size: float, *, low: bool) -> bool:
+    bound = rules.lowest if low else rules.highest
+    return bound is not None and (size < bound if low else size > bound)
+
+
+def _range(rules: _Rules, *, low: bool) -> str:
+    word, bound = ("greater", rules.lowest) if low else ("less", rules.highest)
+    return f"Member must have value {word} than or equal to {bound:g}" if isinstance(bound, float) else (
+        f"Member must have value {word} than or equal to {bound}")
+
+
+def _length(rules: _Rules, *, low: bool) -> str:
+    word, bound = ("greater", rules.lowest) if low else ("less", rules.highest)
+    return f"Member must have length {word} than or equal to {bound}"
+
+
+def _all_rules(shape: Shape) -> str:
+    """Every constraint of an element's shape, as AWS lists them when one of many elements breaks one."""
+    rules = _rules(shape)
+    if rules is None:
+        return "Member must not be null"
+    describe = _range if shape.type_name in _NUMBERS else _length
+    lines = []
+    if rules.highest is not None:
+        lines.append(describe(rules, low=False))
+    if rules.lowest is not None:
+        lines.append(describe(rules, low=True))
+    if rules.pattern is not None:
+        lines.append(f"Member must satisfy regular expression pattern: {rules.pattern_text}")
+    if rules.allowed is not None:
+        lines.append(f"Member must satisfy enum value set: {rules.choices}")
+    return ", ".join(lines)
+
+
+_PLAIN_KINDS = frozenset(("string", "boolean", "timestamp", "blob", *_NUMBERS))
+
+
+def _constrained(shape: Shape) -> bool:
+    return _rules(shape) is not None
+
+
+@cache
+def _rules(shape: Shape) -> _Rules | None:
+    metadata = shape.metadata
+    lowest, highest = _bound(metadata.get("min")), _bound(metadata.get("max"))
+    pattern = metadata.get("pattern")
+    enum = getattr(shape, "enum", None) or None
+    if lowest is None and highest is None and pattern is None and enum is None:
+        return None
+    return _Rules(
+        lowest, highest,
+        compiled(pattern) if pattern is not None else None, pattern or "",
+        frozenset(enum) if enum else None, f"[{', '.join(enum)}]" if enum else "",
+    )
+
+
+def _bound(value: Any) -> float | None:
+    if value is None or isinstance(value, (int, float)):
+        return value
+    number = float(value)
+    return int(number) if number.is_integer() else number
+
+
+def _shown(shape: Shape, value: Any) -> str:
+    """A value as AWS's messages print it: in quotes, structures and lists in Java's form."""
+    if shape.metadata.get("sensitive"):
+        return "'*** Sensitive Data Redacted ***'"
+    text = _java(value)
+    return f"'{text[:_SHOWN]}...'" if len(text) > _SHOWN else f"'{text}'"
+
+
+def _java(value: Any, depth: int = 0) -> str:
+    if depth > 8:
+        return "..."
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}={_java(item, depth + 1)}" for key, item in list(value.items())[:64]) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_java(item, depth + 1) for item in value[:64]) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return f"java.nio.HeapByteBuffer[pos=0 lim={len(value)} cap={len(value)}]"
+    return str(value)
+
+
+def _lower(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+def required(shape: Shape | None, value: dict[str, Any]) -> list[Violation]:
+    """Only what is missing, for services that word everything else themselves."""
+    found: list[Violation] = []
+    if shape is not None:
+        _missing(shape, value, "", found)
+    return found
+
+
+def _missing(shape: Shape, value: Any, path: str, found: list[Violation]) -> None:
+    if len(found) >= _MOST or value is None:
+        return
+    if shape.type_name == "structure":
+        prefix = f"{path}." if path else ""
+        found.extend(
+            Violation(prefix + _lower(name), "null", "Member must not be null")
+            for name in shape.required_members
+            if value.get(name) is None
+        )
+        for name, item in value.items():
+            _missing(shape.members[name], item, prefix + _lower(name), found)
+    elif shape.type_name == "list":
+        for index, item in enumerate(value, 1):
+            _missing(shape.member, item, f"{path}.{index}.member", found)

@@ -1,0 +1,78 @@
+"""Access keys and their secrets. Secrets are kept as they are: without them no signature can be verified."""
+
+import threading
+
+from sqlalchemy import Column, Float, String, Table, delete, insert, select
+
+from selfmaker import clock, ids
+from selfmaker.errors import NotFound
+from selfmaker.store.database import Database
+from selfmaker.store.schema import metadata
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("access_key", String(128), primary_key=True),
+    Column("secret", String(128), nullable=False),
+    Column("owner", String(512), nullable=False, index=True),
+    Column("created", Float, nullable=False),
+)
+
+
+class Credentials:
+    """Thread safe. Known secrets are kept in memory; a key deleted by another server is good here until this one
+    restarts, so there is one server to a database, or ``forget`` is called."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._known: dict[str, str] = {}
+
+    def secret(self, access_key: str) -> str | None:
+        """The secret of ``access_key``; None when there is no such key."""
+        found = self._known.get(access_key)
+        if found is not None:
+            return found
+        query = select(credentials.c.secret).where(credentials.c.access_key == access_key)
+        with self._lock:
+            found = self._database.read(lambda c: c.execute(query).scalar())
+            if found is not None:
+                self._known[access_key] = found
+        return found
+
+    def create(self, owner: str) -> tuple[str, str]:
+        """A new (access key, secret) pair for ``owner``, durable on return."""
+        access_key, secret = ids.access_key_id(), ids.secret_access_key()
+        self.put(access_key, secret, owner)
+        return access_key, secret
+
+    def put(self, access_key: str, secret: str, owner: str) -> None:
+        """Make ``access_key`` known with ``secret``, whatever was known of it before."""
+        row = {"access_key": access_key, "secret": secret, "owner": owner, "created": clock.now()}
+        with self._lock:
+            self._database.write(lambda c: (
+                c.execute(delete(credentials).where(credentials.c.access_key == access_key)),
+                c.execute(insert(credentials).values(**row)),
+            ))
+            self._known[access_key] = secret
+
+    def owner(self, access_key: str) -> str:
+        """Raises NotFound."""
+        query = select(credentials.c.owner).where(credentials.c.access_key == access_key)
+        found: str | None = self._database.read(lambda c: c.execute(query).scalar())
+        if found is None:
+            raise NotFound(f"access key {access_key}")
+        return found
+
+    def owned(self, owner: str) -> list[tuple[str, str]]:
+        """The (access key, secret) pairs of ``owner``, oldest first."""
+        query = select(credentials.c.access_key, credentials.c.secret).where(credentials.c.owner == owner)
+        rows = self._database.read(lambda c: c.execute(query.order_by(credentials.c.created)).all())
+        return [(row.access_key, row.secret) for row in rows]
+
+    def delete(self, access_key: str) -> None:
+        """The key is good no more once this returns. A key that doesn't exist is no error."""
+        statement = delete(credentials).where(credentials.c.access_key == access_key)
+        with self._lock:
+            self._database.write(lambda c: c.execute(statement))
+            self._known.pop(access_key, None)
