@@ -16,7 +16,7 @@ BIN = ROOT / ".venv" / "bin"
 def sdk_suite(version: str, home: str) -> list[list[str]]:
     """The suite of one SDK, run by that SDK's own environment as a user runs a script: under ``selfmaker run``."""
     python = ROOT / ".cache" / f"sdk-{version}" / "bin" / "python"
-    pytest = [str(python), "-m", "pytest", "-c", "tests/sdk/pytest.ini", f"tests/sdk/{version}"]
+    pytest = [str(python), "-m", "pytest", "-c", "tests/sdk/sdk-environments.ini", f"tests/sdk/{version}"]
     return [[str(BIN / "selfmaker"), "run", "--home", home, "--", *pytest]]
 
 

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from sagemaker.core.exceptions import FailedStatusError
 from sagemaker.core.resources import TrainingJob
 from sagemaker.core.shapes import CheckpointConfig, OutputDataConfig, StoppingCondition
+from sagemaker.core.utils.exceptions import FailedStatusError
 from sagemaker.train import ModelTrainer
 from sagemaker.train.configs import Compute, InputData
 
