@@ -144,7 +144,7 @@ def test_jobs_are_found_stopped_and_described_as_resources(trainer):
     assert job.resource_config.instance_type == "ml.m5.large"
     assert name in [other.training_job_name for other in TrainingJob.get_all(name_contains=name)]
     job.stop()
-    job.wait_for_status("Stopped", poll=1, timeout=120)
+    job.wait(poll=1, timeout=120)
     assert TrainingJob.get(name).training_job_status == "Stopped"
 
 
