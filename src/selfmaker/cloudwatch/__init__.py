@@ -1,0 +1,1 @@
+"""CloudWatch: metrics, those that jobs report and those that clients put."""

@@ -1,0 +1,1 @@
+"""ECR: repositories and their tags. Images are not kept here yet."""

@@ -14,6 +14,7 @@ from selfmaker.store.database import Database
 from selfmaker.store.resources import Change, Resource, Resources
 
 DEFAULT_ROLE = "SageMakerRole"
+DEFAULT_ROLE_ID = "AROASELFMAKERROLE2345"
 _FULL_ACCESS = entities.MANAGED + "AmazonSageMakerFullAccess"
 _TRUST_SAGEMAKER = (
     '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", '
@@ -28,8 +29,9 @@ def ensure_default_role(store: Resources, account: str) -> None:
         "AssumeRolePolicyDocument": _TRUST_SAGEMAKER,
         "Description": "The role that selfmaker gives to jobs and callers.",
     }
+    state = {"RoleId": DEFAULT_ROLE_ID, "Attached": {_FULL_ACCESS: _FULL_ACCESS.rpartition("/")[2]}}
     try:
-        store.create(_new(request, account, {"Attached": {_FULL_ACCESS: _FULL_ACCESS.rpartition("/")[2]}}))
+        store.create(_new(request, account, state))
     except AlreadyExists:
         return
 
