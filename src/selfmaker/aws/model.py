@@ -126,6 +126,7 @@ class Service:
         self.query_compatible = "awsQueryCompatible" in metadata
         self.operation_names: frozenset[str] = frozenset(self._model.operation_names)
         self._plans: dict[str, Plan] = {}
+        self._shapes: dict[str, Shape] = {}
         self._errors: dict[str, Shape] | None = None
 
     def plan(self, operation: str) -> Plan:
@@ -141,6 +142,16 @@ class Service:
     def plans(self) -> Iterator[Plan]:
         for name in sorted(self.operation_names):
             yield self.plan(name)
+
+    def shape(self, name: str) -> Shape:
+        """The shape of that name, always the same instance. Raises NotFound."""
+        known = self._shapes.get(name)
+        if known is None:
+            if name not in self._model.shape_names:
+                raise NotFound(f"{self.name}'s model has no shape {name}")
+            with _lock:
+                known = self._shapes.setdefault(name, self._model.shape_for(name))
+        return known
 
     def error(self, code: str) -> Shape | None:
         """The shape of the error that clients know by ``code``, where the service models it."""
