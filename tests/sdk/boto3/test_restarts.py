@@ -88,6 +88,26 @@ def test_a_job_whose_supervisor_is_gone_too_fails_with_a_reason(server, account)
     assert "ready" in account.log(name)
 
 
+def test_a_job_with_a_retry_strategy_starts_again_when_its_supervisor_is_lost(server, account):
+    source = """
+import os, pathlib, time
+marks = pathlib.Path("/opt/ml/checkpoints")
+again = bool(list(marks.glob("*")))
+(marks / "was-here").write_text("x")
+print("again" if again else "first", flush=True)
+if not again:
+    time.sleep(600)
+"""
+    checkpoints = f"s3://{account.bucket}/retry/"
+    name = account.create(source, RetryStrategy={"MaximumRetryAttempts": 1}, CheckpointConfig={"S3Uri": checkpoints})
+    account.until(name, lambda _: account.keys("retry/") == ["was-here"])
+    assert kill_everything_of(server.home)
+    described = account.ended(name)
+    assert described["TrainingJobStatus"] == "Completed", described
+    assert "Restarting" in [t["Status"] for t in described["SecondaryStatusTransitions"]]
+    assert "again" in account.log(name)
+
+
 def test_a_stop_sent_to_a_server_that_then_dies_is_not_forgotten(server, account):
     source = """
 import signal, sys, time
@@ -135,7 +155,11 @@ def kill_everything_of(home: Path) -> list[int]:
             held = {str(link.readlink()) for link in (*(entry / "fd").iterdir(), entry / "cwd")}
         except OSError:
             continue
-        if any(target.startswith(f"{home}/jobs/") for target in held):
+        if any(target.startswith(f"{home}/jobs/") for target in held) and "up" not in command_of(entry):
             os.kill(int(entry.name), signal.SIGKILL)
             killed.append(int(entry.name))
     return killed
+
+
+def command_of(process: Path) -> list[str]:
+    return (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
