@@ -86,7 +86,8 @@ def render(profiles: Mapping[str, Mapping[str, str]], connection: Connection) ->
     keys = {"aws_access_key_id": connection.access_key_id, "aws_secret_access_key": connection.secret_access_key}
     config = credentials = ""
     for name, settings in profiles.items():
-        section = "default" if name == "default" else f"profile {name}"
+        quoted = f'"{name}"' if " " in name else name
+        section = name if name == "default" else f"profile {quoted}"
         config += _section(section, {"region": connection.region, **settings, "endpoint_url": connection.endpoint_url})
         credentials += _section(name, keys)
     return config, credentials

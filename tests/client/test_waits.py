@@ -1,0 +1,176 @@
+"""Short pauses for the SDKs' loops; time limits stay what they are."""
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from selfmaker.client.environment import SITE
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The stand-alone module, with its clock in our hands: ``waits.slept`` are the real sleeps that were asked for."""
+    monkeypatch.syspath_prepend(str(SITE))
+    import _selfmaker.waits as module  # type: ignore[import-not-found]
+
+    clock = SimpleNamespace(now=1000.0, slept=[])
+
+    def sleep(seconds: float) -> None:
+        clock.slept.append(seconds)
+        clock.now += seconds
+
+    fake = SimpleNamespace(sleep=sleep, time=lambda: clock.now, monotonic=lambda: clock.now, strftime=time.strftime)
+    monkeypatch.setattr(module, "time", fake)
+    module.clock = clock
+    yield module
+    for name in [name for name in sys.modules if name.partition(".")[0] == "_selfmaker"]:
+        del sys.modules[name]
+
+
+def test_naps_grow_and_never_exceed_what_was_asked(waits: Any) -> None:
+    clock = waits.Clock()
+    for _ in range(12):
+        clock.sleep(10)
+    for _ in range(3):
+        clock.sleep(0.01)
+    naps = waits.clock.slept
+    assert naps[0] == waits.FIRST_NAP
+    assert naps[:12] == sorted(naps[:12])
+    assert naps[11] == waits.LONGEST_NAP
+    assert naps[12:] == [0.01] * 3
+
+
+def test_another_loop_starts_short_again(waits: Any) -> None:
+    clock = waits.Clock()
+
+    def loop(rounds: int) -> None:
+        for _ in range(rounds):
+            clock.sleep(10)
+
+    loop(10)
+    waits.clock.now += waits.FORGET_AFTER
+    loop(1)
+    assert waits.clock.slept[-1] == waits.FIRST_NAP
+
+
+def test_the_clock_is_otherwise_the_real_one(waits: Any) -> None:
+    clock = waits.Clock()
+    assert clock.time() == 1000.0
+    assert clock.strftime("%Y") == time.strftime("%Y")
+
+
+def test_only_the_named_function_is_hastened(waits: Any) -> None:
+    clock = waits.Clock(only="_wait_until")
+
+    def _wait_until() -> None:
+        clock.sleep(5)
+
+    def retry_with_backoff() -> None:
+        clock.sleep(5)
+
+    _wait_until()
+    retry_with_backoff()
+    assert waits.clock.slept == [waits.FIRST_NAP, 5]
+
+
+def test_a_throttle_of_30_seconds_is_over_after_one_nap_but_a_deadline_is_not(waits: Any) -> None:
+    clock = waits.ThrottleFreeClock()
+    last, deadline = clock.time(), clock.time() + 20
+    assert not clock.time() - last >= 30
+    clock.sleep(10)
+    assert clock.time() - last >= 30
+    assert not clock.time() > deadline
+    waits.clock.now += 21
+    assert clock.time() > deadline
+    assert clock.time() - 1000.0 == pytest.approx(21 + waits.FIRST_NAP)
+
+
+class Waiter:
+    """botocore's loop in its essentials; ``answers`` says at which look it is done."""
+
+    def __init__(self, waits: Any, done_at: int, endpoint: str | None = None) -> None:
+        self.config = SimpleNamespace(delay=30, max_attempts=60)
+        self.looks = 0
+        self._done_at, self._time = done_at, waits.time
+        client = SimpleNamespace(meta=SimpleNamespace(endpoint_url=endpoint), describe=None)
+        self._operation_method = SimpleNamespace(_client_method=SimpleNamespace(__self__=client))
+
+    def wait(self, **kwargs: Any) -> None:
+        options = kwargs.get("WaiterConfig", {})
+        delay = options.get("Delay", self.config.delay)
+        allowed = options.get("MaxAttempts", self.config.max_attempts)
+        while True:
+            self.looks += 1
+            if self.looks >= self._done_at:
+                return
+            if self.looks >= allowed:
+                raise TimeoutError
+            self._time.sleep(delay)
+
+
+@pytest.fixture
+def hastened(waits: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(Waiter, "wait", Waiter.wait)
+    monkeypatch.setenv("SELFMAKER_ENDPOINT_URL", "http://127.0.0.1:4600")
+    module = ModuleType("botocore.waiter")
+    module.Waiter = Waiter  # type: ignore[attr-defined]
+    waits.hasten_waiters(module)
+    return waits
+
+
+def test_a_waiter_returns_soon(hastened: Any) -> None:
+    Waiter(hastened, done_at=4).wait()
+    assert hastened.clock.slept == [hastened.LONGEST_NAP] * 3
+
+
+def test_a_waiter_gives_up_when_its_time_is_over_and_not_before(hastened: Any) -> None:
+    waiter = Waiter(hastened, done_at=10**9)
+    with pytest.raises(TimeoutError):
+        waiter.wait()
+    assert sum(hastened.clock.slept) == pytest.approx(59 * 30, abs=1)
+    assert waiter.looks > 60
+
+
+def test_a_waiters_own_limits_count(hastened: Any) -> None:
+    with pytest.raises(TimeoutError):
+        Waiter(hastened, done_at=10**9).wait(WaiterConfig={"Delay": 5, "MaxAttempts": 3})
+    assert sum(hastened.clock.slept) == pytest.approx(10, abs=0.5)
+
+
+def test_a_waiter_of_one_attempt_makes_one(hastened: Any) -> None:
+    waiter = Waiter(hastened, done_at=10**9)
+    with pytest.raises(TimeoutError):
+        waiter.wait(WaiterConfig={"MaxAttempts": 1})
+    assert waiter.looks == 1
+
+
+def test_a_waiter_on_somebody_elses_server_is_left_alone(hastened: Any) -> None:
+    Waiter(hastened, done_at=2, endpoint="http://minio.example:9000").wait()
+    assert hastened.clock.slept == [30]
+    Waiter(hastened, done_at=2, endpoint="http://127.0.0.1:4600/").wait()
+    assert hastened.clock.slept == [30, hastened.LONGEST_NAP]
+
+
+def test_a_failed_deployments_last_pause_is_short(waits: Any) -> None:
+    module = ModuleType("sagemaker.serve.deployment_progress")
+    seen = []
+
+    def look(client: Any, endpoint: Any, paginator: Any, config: Any, poll: float, tracker: Any = None) -> str:
+        seen.append((poll, tracker))
+        return "looked"
+
+    module._live_logging_deploy_done_with_progress = look  # type: ignore[attr-defined]
+    waits.hasten_failed_deployments(module)
+    assert module._live_logging_deploy_done_with_progress(1, 2, 3, 4, 30, tracker="t") == "looked"
+    assert seen == [(waits.LONGEST_NAP, "t")]
+
+
+def test_the_folder_stands_alone() -> None:
+    """It is brought by path into environments that have nothing of ours, and runs on Python 3.8."""
+    for path in Path(SITE).rglob("*.py"):
+        assert "selfmaker." not in path.read_text().replace("_selfmaker.", ""), path
