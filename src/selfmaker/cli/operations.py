@@ -1,9 +1,5 @@
 """``selfmaker operations``"""
 
-import importlib
-import pkgutil
-from collections import defaultdict
-
 import click
 
 from selfmaker.cli.options import json_option
@@ -28,13 +24,9 @@ def command(service: str | None, as_json: bool) -> None:
 
 def answered() -> dict[str, list[str]]:
     """botocore's service -> its operations that are answered, both sorted."""
+    from selfmaker.aws.dispatch import collect
     from selfmaker.wiring import SERVICE_PACKAGES
 
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for package in SERVICE_PACKAGES:
-        for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            for member in vars(importlib.import_module(info.name)).values():
-                service, name = getattr(member, "__operation__", (None, None))
-                if service is not None and name is not None:
-                    found[service].add(name)
-    return {service: sorted(found[service]) for service in sorted(found)}
+    registry = collect(SERVICE_PACKAGES)
+    found = {service: sorted(registry.names(service)) for service in sorted(registry.services)}
+    return {service: names for service, names in found.items() if names}
