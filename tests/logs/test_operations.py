@@ -1,20 +1,16 @@
 """Groups, streams and events through the operations."""
 
+from functools import partial
+
 import pytest
+from calls import error
 
 from selfmaker import clock
-from selfmaker.aws.errors import AwsError
 from selfmaker.logs import log_event, log_group, log_stream, retention_policy, tag
 from selfmaker.store.log_streams import LogStreams
 
 G, S = "/app", "one"
 ARN = "arn:aws:logs:eu-west-1:123456789012:log-group:/app"
-
-
-def error(function, *arguments):
-    with pytest.raises(AwsError) as caught:
-        function(*arguments)
-    return caught.value.code, caught.value.message
 
 
 @pytest.fixture
@@ -27,6 +23,10 @@ def stream(call):
 def put(call, stream, *events):
     shaped = [{"timestamp": at, "message": text} for at, text in events]
     return log_event.put_log_events(call, {**stream, "logEvents": shaped})
+
+
+def put_of(events, call, stream):
+    return put(call, stream, *events)
 
 
 def test_groups_are_described(call, stream):
@@ -82,9 +82,8 @@ def test_streams_have_no_next_token_unless_there_are_more(call, stream):
     assert result["logStreams"][0]["lastEventTimestamp"] is None
     result = log_stream.describe_log_streams(call, {"logGroupIdentifier": ARN, "limit": 1})
     assert result["nextToken"] is not None
-    code, message = error(
-        log_stream.describe_log_streams, call,
-        {"logGroupName": G, "orderBy": "LastEventTime", "logStreamNamePrefix": "o"})  # fmt: skip
+    by_time = {"logGroupName": G, "orderBy": "LastEventTime", "logStreamNamePrefix": "o"}
+    code, message = error(log_stream.describe_log_streams, call, by_time)
     assert (code, "LastEventTime" in message) == ("InvalidParameterException", True)
 
 
@@ -142,7 +141,7 @@ def test_a_batch_is_taken_whole_or_not_at_all(call, stream):
         (((now, "x" * 1_048_577),), "Log event too large"),
         (((now, "x" * 600_000), (now, "x" * 600_000)), "Upload too large"),
     ):
-        code, message = error(put, call, stream, *events)
+        code, message = error(partial(put_of, events), call, stream)
         assert (code, word in message) == ("InvalidParameterException", True)
     assert log_event.get_log_events(call, stream)["events"] == []
 
