@@ -7,17 +7,19 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 import uvloop
 
 from selfmaker import __version__, clock
 from selfmaker.errors import Conflict, Unavailable
 from selfmaker.settings import Settings
-from selfmaker.wiring import Parts, assemble
+from selfmaker.wiring import Parts
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Server:
@@ -49,7 +51,7 @@ class Server:
             self._loop = loop
             self._thread = threading.Thread(target=loop.run_forever, name="selfmaker-loop", daemon=True)
             self._thread.start()
-            self.parts = assemble(self.settings, loop)
+            self.parts = Parts(self.settings, loop)
             try:
                 self.port = self._await(self.parts.edge.start(self.settings.host, self.settings.port))
             except OSError as error:
@@ -81,9 +83,9 @@ class Server:
             os.close(self._lock)
             self._lock = None
 
-    def _await(self, awaitable: "asyncio.Future[object] | object") -> int:
+    def _await(self, coroutine: Coroutine[Any, Any, T]) -> T:
         assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result()  # type: ignore[arg-type,return-value]
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def _publish(self) -> None:
         assert self.parts is not None

@@ -97,9 +97,9 @@ class Jobs:
         """Raises NotFound."""
         return self._table.get(kind, region, name)
 
-    def list(self, kind: str, region: str) -> list[Job]:
+    def of_kind(self, kind: str, region: str) -> list[Job]:
         """In the order of submission."""
-        return self._table.list(kind, region)
+        return self._table.of_kind(kind, region)
 
     def stop(self, kind: str, region: str, name: str) -> None:
         """Ask a job to end; its artifacts are kept. Raises NotFound, Conflict for one that has ended."""
@@ -228,7 +228,7 @@ class Jobs:
             if started.state == states.PREPARING:
                 self._submit(job.id, self._prepare)
 
-    def _keep_waiting(self, waiting: "list[Job]", used: int) -> None:
+    def _keep_waiting(self, waiting: list[Job], used: int) -> None:
         """Say in each job's own record why it does not start yet."""
         for ahead, job in enumerate(waiting):
             if job.progress["transitions"][-1]["status"] == states.QUEUED:

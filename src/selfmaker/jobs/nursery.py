@@ -89,7 +89,6 @@ def main(descriptor: int) -> None:
     """The nursery's own loop: one message, one supervisor."""
     from selfmaker.jobs import supervisor
 
-    supervisor.warm()
     connection = socket.socket(fileno=descriptor)
     while message := _receive(connection):
         folder, notice = message.decode().split("\0")

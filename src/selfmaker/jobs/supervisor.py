@@ -18,18 +18,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from selfmaker.errors import SelfmakerError
-from selfmaker.executors.choice import executor
 from selfmaker.executors.protocol import Exit, RunHandle
 from selfmaker.jobs import outcome, run_plan
 from selfmaker.jobs.folder import JobFolder
 from selfmaker.jobs.recorder import MetricFinder, Recorder
 
 _CHUNK = 256 * 1024
-
-
-def warm() -> None:
-    """Import and prepare what every supervisor needs, before the forks."""
-    run_plan.warm()
 
 
 def main(path: Path, notice: Path) -> NoReturn:
@@ -123,7 +117,7 @@ class Supervisor:
         for host, spec in self._runs:
             read, write = os.pipe()
             try:
-                self._handles[host] = executor(self._plan["sandbox"]).start(spec, write)
+                self._handles[host] = run_plan.executor(self._plan["sandbox"]).start(spec, write)
             except SelfmakerError as error:
                 return error.message
             finally:

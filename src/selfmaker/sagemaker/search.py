@@ -33,7 +33,7 @@ def search(call: Call, request: Request) -> Output:
 
 
 def _training_jobs(call: Call) -> Documents:
-    jobs = call.use(Jobs).list(training_job.KIND, call.region)
+    jobs = call.use(Jobs).of_kind(training_job.KIND, call.region)
     tags = call.use(Tags).of_all([job.arn for job in jobs])
     documents = []
     for job in jobs:

@@ -66,8 +66,7 @@ def _equal(value: Any, wanted: str) -> bool:
     if isinstance(value, bool):
         return str(value).lower() == wanted.lower()
     if isinstance(value, (int, float)):
-        number = _number(wanted)
-        return number is not None and number == value
+        return _number(wanted) == float(value)
     return str(value) == wanted
 
 

@@ -60,7 +60,7 @@ def describe_training_job(call: Call, request: Request) -> Output:
 
 @operation("sagemaker", "ListTrainingJobs")
 def list_training_jobs(call: Call, request: Request) -> Output:
-    rows = [summary(job) for job in call.use(Jobs).list(KIND, call.region)]
+    rows = [summary(job) for job in call.use(Jobs).of_kind(KIND, call.region)]
     if "WarmPoolStatusEquals" in request or "TrainingPlanArnEquals" in request:
         rows = []
     return page(rows, request, "TrainingJobSummaries", name="TrainingJobName", status="TrainingJobStatus")

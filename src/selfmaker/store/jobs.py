@@ -90,7 +90,7 @@ class JobTable:
 
         def work(connection: Connection) -> Job:
             values = {k: v for k, v in vars(job).items() if k != "sequence"}
-            sequence = connection.execute(insert(jobs).values(**values)).inserted_primary_key[0]
+            sequence = connection.execute(insert(jobs).values(**values).returning(jobs.c.sequence)).scalar_one()
             if also is not None:
                 also(connection)
             return replace(job, sequence=sequence)
@@ -120,7 +120,7 @@ class JobTable:
             raise NotFound(arn)
         return _job(row)
 
-    def list(self, kind: str, region: str) -> list[Job]:
+    def of_kind(self, kind: str, region: str) -> list[Job]:
         """All jobs of a kind in a region, in the order of submission."""
         query = select(jobs).where(jobs.c.kind == kind, jobs.c.region == region).order_by(jobs.c.sequence)
         return [_job(row) for row in self._database.read(lambda c: c.execute(query).all())]

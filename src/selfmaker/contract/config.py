@@ -1,0 +1,77 @@
+"""The configuration files that a training container finds in ``/opt/ml/input/config``.
+
+Their form is given by "How Amazon SageMaker AI Provides Training Information" in AWS's developer guide.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from selfmaker.contract.layout import Layout
+
+HOMOGENEOUS_GROUP = "homogeneousCluster"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The hosts of a job. ``groups`` are AWS's InstanceGroup structures, empty for a cluster of one kind."""
+
+    hosts: tuple[str, ...]
+    instance_type: str
+    groups: tuple[Mapping[str, Any], ...] = ()
+    network_interface: str = "eth0"
+
+    def resource_config(self, host: str) -> dict[str, Any]:
+        """resourceconfig.json of one host."""
+        groups = self._group_hosts()
+        own = next(group for group in groups if host in group["hosts"])
+        return {
+            "current_host": host,
+            "current_instance_type": own["instance_type"],
+            "current_group_name": own["instance_group_name"],
+            "hosts": list(self.hosts),
+            "instance_groups": groups,
+            "network_interface_name": self.network_interface,
+        }
+
+    def _group_hosts(self) -> list[dict[str, Any]]:
+        if not self.groups:
+            return [_group(HOMOGENEOUS_GROUP, self.instance_type, self.hosts)]
+        found, start = [], 0
+        for group in self.groups:
+            end = start + group["InstanceCount"]
+            found.append(_group(group["InstanceGroupName"], group["InstanceType"], self.hosts[start:end]))
+            start = end
+        return found
+
+
+def input_data_config(channels: Sequence[Mapping[str, Any]], mode: str) -> dict[str, Any]:
+    """inputdataconfig.json from AWS's Channel structures. ``mode``: the input mode of channels that name none."""
+    described = {}
+    for channel in channels:
+        source = channel["DataSource"].get("S3DataSource", {})
+        entry = {
+            "TrainingInputMode": channel.get("InputMode", mode),
+            "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
+            "RecordWrapperType": channel.get("RecordWrapperType", "None"),
+        }
+        if "ContentType" in channel:
+            entry = {"ContentType": channel["ContentType"], **entry}
+        described[channel["ChannelName"]] = entry
+    return described
+
+
+def write_config(layout: Layout, hyperparameters: Mapping[str, str], inputs: Any, resources: Any) -> None:
+    """Write the three files. Hyperparameters are strings, as they came."""
+    documents = {
+        "hyperparameters.json": dict(hyperparameters),
+        "inputdataconfig.json": inputs,
+        "resourceconfig.json": resources,
+    }
+    for name, document in documents.items():
+        (layout.config / name).write_text(json.dumps(document))
+
+
+def _group(name: str, instance_type: str, hosts: Sequence[str]) -> dict[str, Any]:
+    return {"instance_group_name": name, "instance_type": instance_type, "hosts": list(hosts)}

@@ -1,0 +1,85 @@
+"""Why a job failed, in the words in which AWS's FailureReason says it.
+
+Imported by the supervisor: only light parts of the standard library.
+"""
+
+import re
+from pathlib import Path
+
+LONGEST = 1024  # FailureReason's limit in the API
+
+_TAIL = 256 * 1024
+_STAMP = re.compile(r"^\d+ ")
+
+
+def failure_reason(failure_file: Path, log: Path, code: int, command: str | None = None) -> str:
+    """The text for a process that ended with ``code``: what it wrote to /opt/ml/output/failure, else the last line of
+    the traceback in its log. ``command`` is that of a script-mode job, which the toolkit's form quotes."""
+    told = _told(failure_file)
+    if told:
+        text = f"AlgorithmError: {told}, exit code: {code}"
+    elif command is None:
+        raised = last_exception(log)
+        text = f"AlgorithmError: {raised or signal_text(code)}, exit code: {code}"
+    else:
+        message = last_exception(log) or signal_text(code)
+        quoted = f'ErrorMessage "{message}"' if message else 'ErrorMessage ""'
+        text = (
+            f'AlgorithmError: ExecuteUserScriptError:\nExitCode {code}\n{quoted}\nCommand "{command}", '
+            f"exit code: {code}"
+        )
+    return shortened(text, code)
+
+
+def shortened(text: str, code: int) -> str:
+    """At most LONGEST characters; the exit code at the end is kept."""
+    if len(text) <= LONGEST:
+        return text
+    ending = f"..., exit code: {code}"
+    return text[: LONGEST - len(ending)] + ending
+
+
+def last_exception(log: Path) -> str:
+    """The last line of the last traceback in a job's log, or an empty text."""
+    lines = [_STAMP.sub("", line, count=1) for line in _tail(log)]
+    for start in range(len(lines) - 1, -1, -1):
+        if lines[start].strip().startswith("Traceback (most recent call last)"):
+            return _raised_in(lines[start + 1 :])
+    return ""
+
+
+def signal_text(code: int) -> str:
+    """What an exit code above 128 means, where that needs telling."""
+    if code == 137:
+        return "the process was killed (SIGKILL); did the machine run out of memory?"
+    if code == 139:
+        return "the process crashed (SIGSEGV)"
+    return ""
+
+
+def _raised_in(lines: list[str]) -> str:
+    """A traceback's body is indented; the first line that is not is the exception."""
+    for line in lines:
+        if line and not line[0].isspace():
+            return line.strip()
+    return ""
+
+
+def _told(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(4 * LONGEST).decode("utf-8", "replace").strip()[:LONGEST]
+    except OSError:
+        return ""
+
+
+def _tail(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            start = max(0, file.tell() - _TAIL)
+            file.seek(start)
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    return lines[1:] if start else lines

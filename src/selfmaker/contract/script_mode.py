@@ -1,0 +1,119 @@
+"""Script mode: which program of the user's a training job runs, and with which arguments.
+
+The rules are those of the SageMaker training toolkit: hyperparameters are JSON where they parse as JSON and plain text
+otherwise; those that start with ``sagemaker_`` are for the platform, all others become arguments.
+"""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfmaker.errors import Invalid
+
+PREFIX = "sagemaker_"
+PROGRAM, SUBMIT_DIRECTORY = "sagemaker_program", "sagemaker_submit_directory"
+LOG_LEVEL, JOB_NAME, REGION = "sagemaker_container_log_level", "sagemaker_job_name", "sagemaker_region"
+CODE_DIRECTORY = "/opt/ml/code"
+NOT_ARGUMENTS = ("_tuning_objective_metric", "default_user_module_name")
+
+_PLATFORM = frozenset(
+    (
+        PROGRAM,
+        SUBMIT_DIRECTORY,
+        LOG_LEVEL,
+        JOB_NAME,
+        REGION,
+        "sagemaker_enable_cloudwatch_metrics",
+        "sagemaker_s3_output",
+    )
+)
+
+
+@dataclass(frozen=True)
+class ScriptSettings:
+    """What a request says of its script. ``hyperparameters`` are the user's own, decoded; ``framework`` those with the
+    platform's prefix that are not the toolkit's own (distribution and the like)."""
+
+    program: str
+    submit_directory: str
+    hyperparameters: Mapping[str, Any]
+    framework: Mapping[str, Any]
+    log_level: int = 20
+
+
+@dataclass(frozen=True)
+class ScriptCommand:
+    """How to run the script in CODE_DIRECTORY. ``text`` is the command as the toolkit's error message quotes it."""
+
+    argv: tuple[str, ...]
+    text: str
+
+
+def settings(hyperparameters: Mapping[str, str], environment: Mapping[str, str]) -> ScriptSettings | None:
+    """From a request's hyperparameters and environment variables (which win); None when no program is named."""
+    decoded = {name: decode(value) for name, value in hyperparameters.items()}
+    program = environment.get(PROGRAM.upper()) or decoded.get(PROGRAM)
+    if not program:
+        return None
+    directory = environment.get(SUBMIT_DIRECTORY.upper()) or decoded.get(SUBMIT_DIRECTORY) or CODE_DIRECTORY
+    level = decoded.get(LOG_LEVEL, environment.get(LOG_LEVEL.upper(), 20))
+    return ScriptSettings(
+        program=decode(str(program)) if str(program).startswith('"') else str(program),
+        submit_directory=decode(str(directory)) if str(directory).startswith('"') else str(directory),
+        hyperparameters={k: v for k, v in decoded.items() if not k.startswith(PREFIX) and k not in NOT_ARGUMENTS},
+        framework={k: v for k, v in decoded.items() if k.startswith(PREFIX) and k not in _PLATFORM},
+        log_level=int(level) if str(level).isdigit() else 20,
+    )
+
+
+def decode(value: str) -> Any:
+    """A hyperparameter's value: what its JSON says, or the text itself."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
+    """``--name value`` for each hyperparameter, by name; ``-n value`` for a name of one letter."""
+    result: list[str] = []
+    for name in sorted(hyperparameters):
+        value = hyperparameters[name]
+        result.append(f"--{name}" if len(name) > 1 else f"-{name}")
+        if isinstance(value, Mapping):
+            result.append(",".join(f"{k}={v}" for k, v in sorted(value.items())))
+        else:
+            result.append("" if value is None else str(value))
+    return result
+
+
+def command(script: ScriptSettings, source: Path) -> ScriptCommand:
+    """How to run the program found in ``source``. Raises Invalid when it isn't there."""
+    program, given = script.program, arguments(script.hyperparameters)
+    package = not program.endswith(".sh") and any((source / name).is_file() for name in ("setup.py", "pyproject.toml"))
+    if package and (not program.endswith(".py") or (source / "setup.py").is_file()):
+        run = ["python", "-m", program.removesuffix(".py").replace("/", "."), *given]
+        install = "python -m pip install --disable-pip-version-check --no-warn-script-location . -U"
+        return ScriptCommand(("/bin/sh", "-c", f"{install} && exec {shlex.join(run)}"), _text(run))
+    if not (source / program).is_file():
+        raise Invalid(
+            f"AlgorithmError: the entry point {program!r} is not in the source directory; it has: {_contents(source)}"
+        )
+    if program.endswith(".py"):
+        run = ["python", program, *given]
+        return ScriptCommand(tuple(run), _text(run))
+    (source / program).chmod(0o755)
+    line = f"./{shlex.quote(program)} {shlex.join(given)}".rstrip()
+    return ScriptCommand(("/bin/sh", "-c", line), f"/bin/sh -c {line}")
+
+
+def _text(argv: list[str]) -> str:
+    return " ".join(["/usr/bin/python3", *argv[1:]])
+
+
+def _contents(source: Path) -> str:
+    names = sorted(path.name for path in source.iterdir()) if source.is_dir() else []
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "") if names else "nothing"

@@ -1,0 +1,92 @@
+"""From a job's plan to the runs of its hosts: the environment is built here, in the supervisor.
+
+The plan (``plan.json``) is what ``jobs.training`` and its like write:
+
+    image          the image's URI
+    environments   the folder of built environments
+    source         a folder whose requirements.txt is to be installed on top, or null
+    argv           the command, or null: the image's built-in algorithm
+    sandbox        which executor backend
+    hosts          [{name, address, variables, mounts: [[source, target, access]], scratch, directory}]
+    hidden         host paths out of the job's reach
+    network        whether the job may use the network
+
+Imported by the supervisor: only light parts of the standard library and of ours.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from selfmaker.errors import Invalid
+from selfmaker.executors.process import ProcessExecutor
+from selfmaker.executors.protocol import Access, Mount, RunSpec
+from selfmaker.runtimes.base import Environment
+from selfmaker.runtimes.catalog import parse_image, runtime_for
+from selfmaker.runtimes.environments import Environments
+
+Plan = dict[str, Any]
+Say = Callable[[str], None]
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def executor(backend: str) -> ProcessExecutor:
+    """The executor by which this job's hosts are started."""
+    return ProcessExecutor(backend)
+
+
+def load(plan: Plan, say: Say) -> list[tuple[str, RunSpec]]:
+    """Build the environment and spell out each host's run. Raises SelfmakerError; its message is for the user."""
+    environment = _environment(plan, say)
+    argv, added = _command(plan, environment)
+    return [(host["name"], _run(plan, host, environment, argv, added)) for host in plan["hosts"]]
+
+
+def _environment(plan: Plan, say: Say) -> Environment:
+    environments = Environments(Path(plan["environments"]))
+    image = parse_image(plan["image"])
+    environment = environments.build(runtime_for(plan["image"]).environment(image), say)
+    for note in environment.notes:
+        say(note)
+    if plan["source"] is not None:
+        environment = environments.extend(environment, Path(plan["source"]), say)
+    return environment
+
+
+def _command(plan: Plan, environment: Environment) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The argv, and the variables that go with it."""
+    if plan["argv"] is not None:
+        return tuple(plan["argv"]), {}
+    command = runtime_for(plan["image"]).algorithm(parse_image(plan["image"]), environment.python)
+    if command is None:
+        raise Invalid(
+            f"the image {plan['image']} has no algorithm of its own: name a program by the hyperparameter "
+            "sagemaker_program, or give AlgorithmSpecification.ContainerEntrypoint"
+        )
+    return command.argv, dict(command.environment)
+
+
+def _run(
+    plan: Plan, host: dict[str, Any], environment: Environment, argv: tuple[str, ...], added: dict[str, str]
+) -> RunSpec:
+    mounts = [Mount(environment.prefix, str(environment.prefix), Access.COPY_ON_WRITE)]
+    if environment.base is not None:
+        mounts.append(Mount(environment.base, str(environment.base)))
+    mounts += [Mount(Path(source), target, Access(access)) for source, target, access in host["mounts"]]
+    return RunSpec(
+        argv=argv,
+        environment={
+            "PATH": f"{environment.prefix / 'bin'}:{SYSTEM_PATH}",
+            "VIRTUAL_ENV": str(environment.prefix),
+            **added,
+            **host["variables"],
+        },
+        directory=host["directory"],
+        scratch=Path(host["scratch"]),
+        mounts=tuple(mounts),
+        hidden=tuple(Path(path) for path in plan["hidden"]),
+        hostname=host["name"],
+        hosts={other["name"]: other["address"] for other in plan["hosts"]},
+        network=plan["network"],
+    )

@@ -1,0 +1,295 @@
+"""Training jobs, as a kind of job: how one is laid out, and how what it made is published."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfmaker import ids
+from selfmaker.client.environment import SITE, Connection, job_environment
+from selfmaker.contract import script_mode
+from selfmaker.contract.artifacts import members, unpack
+from selfmaker.contract.channels import Source, link_channel
+from selfmaker.contract.checkpoints import restore, sync
+from selfmaker.contract.config import Cluster, input_data_config, write_config
+from selfmaker.contract.layout import ROOT, Layout
+from selfmaker.contract.variables import Facts, training_variables
+from selfmaker.errors import Invalid, NotFound
+from selfmaker.executors.protocol import Access
+from selfmaker.jobs import outcome
+from selfmaker.jobs.folder import JobFolder, read_json_lines
+from selfmaker.jobs.spec import JobSpec
+from selfmaker.objects.store import ObjectStore
+from selfmaker.objects.uri import join_s3_uri, parse_s3_uri
+from selfmaker.runtimes.catalog import runtime_for
+from selfmaker.settings import Settings, inherited_environment
+from selfmaker.store.credentials import Credentials
+from selfmaker.store.jobs import Job
+from selfmaker.store.log_streams import LogStreams
+from selfmaker.store.metrics import Metric, Metrics, Sample
+
+SITE_IN_JOB = "/opt/selfmaker/site"
+PACKAGES_IN_JOB = "/opt/selfmaker/packages"
+NAMESPACE = "/aws/sagemaker/TrainingJobs"
+
+PACKAGES = Path(__file__).resolve().parents[1] / "runtimes" / "packages"
+
+INHERITED = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+)
+INHERITED_PREFIXES = ("PIP_", "UV_INDEX", "UV_DEFAULT_INDEX")
+
+BASE_VARIABLES = {"HOME": "/root", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The parts of the server that training jobs use. ``endpoint`` tells where jobs reach the server."""
+
+    settings: Settings
+    objects: ObjectStore
+    logs: LogStreams
+    metrics: Metrics
+    credentials: Credentials
+    endpoint: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script-mode job's program: where its source is, and how it is run."""
+
+    source: Path
+    settings: script_mode.ScriptSettings
+    command: script_mode.ScriptCommand
+
+
+@dataclass(frozen=True)
+class Laying:
+    """What the hosts of a job that is being laid out have in common."""
+
+    spec: JobSpec
+    folder: JobFolder
+    cluster: Cluster
+    script: Script | None
+    connection: Connection
+
+
+class TrainingKind:
+    """See JobKind."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._around = surroundings
+        self._checkpoints: dict[str, dict[str, tuple[int, int]]] = {}
+        self._metric_counts: dict[str, int] = {}
+
+    def prepare(self, job: Job, folder: JobFolder) -> None:
+        spec = JobSpec.from_json(job.spec)
+        script = self._script(spec, folder)
+        cluster = Cluster(spec.hosts, spec.instance_type, spec.groups)
+        laying = Laying(spec, folder, cluster, script, self._connection(job))
+        entry = [*spec.entrypoint, *spec.arguments] if spec.entrypoint else None
+        folder.write_plan(
+            {
+                "image": spec.image,
+                "environments": str(self._around.settings.environments),
+                "source": str(script.source) if script else None,
+                "argv": list(script.command.argv) if script else entry,
+                "command": script.command.text if script else None,
+                "sandbox": self._around.settings.sandbox,
+                "hosts": [self._host(job, laying, index) for index in range(len(spec.hosts))],
+                "hidden": [str(self._around.settings.home)],
+                "network": spec.network,
+                "max_runtime": spec.max_runtime,
+                "grace": self._around.settings.stop_grace_seconds,
+                "metric_definitions": [list(pair) for pair in spec.metric_definitions],
+                "compressed": spec.compressed,
+            }
+        )
+
+    def tick(self, job: Job, folder: JobFolder) -> None:
+        spec = JobSpec.from_json(job.spec)
+        self._sync_checkpoints(job, spec, folder, final=False)
+        self._keep_metrics(job, spec, folder)
+
+    def publish(self, job: Job, folder: JobFolder, ended: Mapping[str, Any]) -> dict[str, Any]:
+        spec = JobSpec.from_json(job.spec)
+        self._sync_checkpoints(job, spec, folder, final=True)
+        learnt: dict[str, Any] = {"metrics": _last_values(folder)}
+        base = join_s3_uri(spec.output, spec.name, "output")
+        model = self._publish(folder.artifacts / outcome.MODEL, base)
+        if model is not None:
+            learnt["model"] = model
+        self._publish(folder.artifacts / outcome.OUTPUT, base)
+        learnt["metrics_kept"] = self._keep_metrics(job, spec, folder)
+        for access_key, _ in self._around.credentials.owned(job.arn):
+            self._around.credentials.delete(access_key)
+        self._checkpoints.pop(job.id, None)
+        self._metric_counts.pop(job.id, None)
+        return learnt
+
+    # -- laying out
+
+    def _connection(self, job: Job) -> Connection:
+        """How the job reaches the server, with credentials of its own."""
+        owned = self._around.credentials.owned(job.arn)
+        access_key, secret = owned[0] if owned else self._around.credentials.create(job.arn)
+        return Connection(self._around.endpoint(), access_key, secret, job.region, self._around.settings.account)
+
+    def _script(self, spec: JobSpec, folder: JobFolder) -> Script | None:
+        """The user's program, unpacked; None where an entry point or the image itself says what to run."""
+        if spec.entrypoint or spec.arguments:
+            return None
+        settings = script_mode.settings(spec.hyperparameters, spec.environment)
+        if settings is None:
+            return None
+        source = folder.path / "hosts" / "source"
+        source.mkdir(parents=True)
+        if settings.submit_directory.startswith("s3://"):
+            bucket, key = parse_s3_uri(settings.submit_directory)
+            try:
+                archive = self._around.objects.file(bucket, key)
+            except NotFound as error:
+                uri = settings.submit_directory
+                raise Invalid(f"ClientError: the source {uri} cannot be downloaded: {error.message}") from None
+            unpack(archive, source, settings.submit_directory)
+        return Script(source, settings, script_mode.command(settings, source))
+
+    def _host(self, job: Job, laying: "Laying", index: int) -> dict[str, Any]:
+        """One host's part of the plan; its folders are made."""
+        spec, name = laying.spec, laying.spec.hosts[index]
+        place = laying.folder.host(name)
+        layout = Layout(place / "ml")
+        layout.create()
+        inputs = input_data_config(spec.channels, spec.input_mode)
+        resources = laying.cluster.resource_config(name)
+        write_config(layout, spec.hyperparameters, inputs, resources)
+        mounts = [(place / "ml", ROOT, Access.READ_WRITE), (SITE, SITE_IN_JOB, Access.READ_ONLY)]
+        mounts.append((PACKAGES, PACKAGES_IN_JOB, Access.READ_ONLY))
+        if laying.script is not None:
+            mounts.append((laying.script.source, script_mode.CODE_DIRECTORY, Access.COPY_ON_WRITE))
+        for channel in spec.channels:
+            folder = place / "channels" / channel["ChannelName"]
+            link_channel(self._around.objects, Source.of_channel(channel), folder, index, len(spec.hosts))
+            mounts.append((folder, f"{ROOT}/input/data/{channel['ChannelName']}", Access.COPY_ON_WRITE))
+        if spec.checkpoint_uri:
+            mounts += self._restore(job, spec, place, layout, first=index == 0)
+        scratch = place / "scratch"
+        scratch.mkdir()
+        now_ms = int(job.created * 1000)
+        stream = f"{spec.name}/{name}-{int(job.created)}"
+        self._around.logs.register(spec.region, spec.log_group, stream, laying.folder.log(name), now_ms)
+        return {
+            "name": name,
+            "address": f"127.0.0.{index + 1}",
+            "directory": script_mode.CODE_DIRECTORY if laying.script else "/opt/ml",
+            "scratch": str(scratch),
+            "mounts": [[str(source), target, access.value] for source, target, access in mounts],
+            "variables": self._variables(laying, inputs, resources),
+        }
+
+    def _restore(
+        self, job: Job, spec: JobSpec, place: Path, layout: Layout, *, first: bool
+    ) -> list[tuple[Path, str, Access]]:
+        """Checkpoints are restored on every host, and kept from the first."""
+        try:
+            folder = layout.at(spec.checkpoint_path)
+            mounts = []
+        except ValueError:
+            folder = place / "checkpoints"
+            mounts = [(folder, spec.checkpoint_path, Access.READ_WRITE)]
+        known = restore(self._around.objects, spec.checkpoint_uri, folder)
+        if first:
+            self._checkpoints[job.id] = known
+        return mounts
+
+    def _variables(self, laying: "Laying", inputs: Any, resources: Any) -> dict[str, str]:
+        spec, script = laying.spec, laying.script
+        facts = Facts(
+            job_name=spec.name,
+            job_arn=spec.arn,
+            region=spec.region,
+            resources=resources,
+            inputs=inputs,
+            hyperparameters=script.settings.hyperparameters if script else dict(spec.hyperparameters),
+            cpus=os.cpu_count() or 1,
+            gpus=0,
+            script=script.settings if script else None,
+            framework_module=f"sagemaker_{runtime_for(spec.image).name}_container.training:main",
+        )
+        inherited = inherited_environment(INHERITED, INHERITED_PREFIXES)
+        given = {**inherited, **BASE_VARIABLES, **training_variables(facts), **spec.environment}
+        packages = [PACKAGES_IN_JOB, given.get("PYTHONPATH", "")]
+        code = [script_mode.CODE_DIRECTORY] if script else []
+        given["PYTHONPATH"] = ":".join([*code, *(path for path in packages if path)])
+        return job_environment(laying.connection, SITE_IN_JOB, given)
+
+    # -- publishing
+
+    def _publish(self, made: Path, uri: str) -> str | None:
+        """Store an archive as NAME.tar.gz, or a folder as the objects NAME/...; where it is then, or None.
+
+        What is on disk stays until the job's row says that it has ended: this may be repeated.
+        """
+        archive = made.with_name(f"{made.name}.tar.gz")
+        if archive.exists():
+            self._put(archive, join_s3_uri(uri, archive.name))
+            return join_s3_uri(uri, archive.name)
+        if not made.is_dir():
+            return None
+        for name, path in members([made]):
+            if path.is_file():
+                self._put(path, join_s3_uri(uri, made.name, name))
+        return join_s3_uri(uri, made.name) + "/"
+
+    def _put(self, path: Path, uri: str) -> None:
+        """Store a file by a second name of it, which the store then takes over."""
+        bucket, key = parse_s3_uri(uri)
+        second = path.with_name(f".{path.name}.{ids.unique_id()}")
+        second.hardlink_to(path)
+        try:
+            self._around.objects.put_file(bucket, key, second, move=True)
+        except NotFound as error:
+            raise Invalid(f"ClientError: Artifact upload failed: {uri}: {error.message}") from None
+        finally:
+            second.unlink(missing_ok=True)
+
+    def _sync_checkpoints(self, job: Job, spec: JobSpec, folder: JobFolder, *, final: bool) -> None:
+        if not spec.checkpoint_uri:
+            return
+        place = folder.host(spec.hosts[0])
+        try:
+            source = Layout(place / "ml").at(spec.checkpoint_path)
+        except ValueError:
+            source = place / "checkpoints"
+        known = self._checkpoints.get(job.id, {})
+        try:
+            self._checkpoints[job.id] = sync(self._around.objects, source, spec.checkpoint_uri, known, final=final)
+        except NotFound as error:
+            if final:
+                uri = spec.checkpoint_uri
+                raise Invalid(f"ClientError: Checkpoint upload failed: {uri}: {error.message}") from None
+
+    def _keep_metrics(self, job: Job, spec: JobSpec, folder: JobFolder) -> int:
+        """Store the metric values that are new; how many there are in all."""
+        values = read_json_lines(folder.metrics)
+        kept = self._metric_counts.get(job.id, job.progress.get("metrics_kept", 0))
+        series: dict[str, list[Sample]] = {}
+        for value in values[kept:]:
+            series.setdefault(value["name"], []).append(Sample.value(value["time"], value["value"]))
+        if series:
+            dimensions = {"TrainingJobName": spec.name}
+            self._around.metrics.put_all(
+                [(Metric(spec.region, NAMESPACE, name, dimensions), samples) for name, samples in series.items()]
+            )
+        self._metric_counts[job.id] = len(values)
+        return len(values)
+
+
+def _last_values(folder: JobFolder) -> list[dict[str, Any]]:
+    """The last value of each metric, in the order in which they first came."""
+    last: dict[str, dict[str, Any]] = {}
+    for value in read_json_lines(folder.metrics):
+        last[value["name"]] = value
+    return list(last.values())

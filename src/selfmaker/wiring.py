@@ -1,0 +1,120 @@
+"""The composition root: the only module that knows every layer."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from selfmaker import cloudwatch, ecr, iam, logs, s3, sagemaker, sagemaker_runtime, sts
+from selfmaker.aws.edge import Edge, EdgeSettings
+from selfmaker.client.environment import Connection, job_environment
+from selfmaker.executors.process import ProcessExecutor
+from selfmaker.iam.role import ensure_default_role
+from selfmaker.jobs.engine import Jobs
+from selfmaker.jobs.training import SITE_IN_JOB, Surroundings, TrainingKind
+from selfmaker.objects.protocol import BucketExists
+from selfmaker.objects.store import ObjectStore
+from selfmaker.runtimes.environments import Environments
+from selfmaker.services import Services
+from selfmaker.serving.endpoints import Endpoints, Neighbours
+from selfmaker.settings import Settings
+from selfmaker.store.credentials import Credentials
+from selfmaker.store.database import Database
+from selfmaker.store.jobs import JobTable
+from selfmaker.store.log_streams import LogStreams
+from selfmaker.store.metrics import Metrics
+from selfmaker.store.migrate import bring_up_to_date
+from selfmaker.store.resources import Resources
+from selfmaker.store.tags import Tags
+
+SERVICE_PACKAGES = (sagemaker, sagemaker_runtime, s3, sts, iam, logs, cloudwatch, ecr)
+
+OWNER = "selfmaker"  # whose credentials ``run/credentials.json`` holds
+SERVING_OWNER = "selfmaker-endpoints"
+
+
+@dataclass
+class Store:
+    """The parts that keep things."""
+
+    database: Database
+    objects: ObjectStore
+    resources: Resources
+    jobs: JobTable
+    credentials: Credentials
+    logs: LogStreams
+    metrics: Metrics
+    tags: Tags
+
+
+class Parts:
+    """The parts of one server, put together. ``edge`` is started by the app; then ``begin``; at last ``end``."""
+
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        self._settings = settings
+        self._endpoint = ""
+        self._store = store = open_store(settings)
+        surroundings = Surroundings(
+            settings, store.objects, store.logs, store.metrics, store.credentials, lambda: self._endpoint
+        )
+        kinds = {"TrainingJob": TrainingKind(surroundings)}
+        self._jobs = Jobs(store.jobs, settings.home / "jobs", kinds, settings.slots)
+        neighbours = Neighbours(
+            resources=store.resources,
+            objects=store.objects,
+            environments=Environments(settings.environments),
+            executor=ProcessExecutor(settings.sandbox),
+            log_streams=store.logs,
+            surroundings=self._worker_variables,
+            home=settings.home,
+            cores=settings.slots,
+        )
+        self._endpoints = Endpoints(neighbours, loop)
+        self.credentials = self._credentials_of(OWNER)
+        self.edge = Edge(
+            Services(*vars(store).values(), settings, self._jobs, self._endpoints),
+            SERVICE_PACKAGES,
+            EdgeSettings(settings.account, settings.region, verify=settings.verify_signatures),
+            secret_of=store.credentials.secret,
+        )
+
+    def begin(self, endpoint: str) -> None:
+        """Bring jobs and endpoints back to life. ``endpoint`` is where the server listens."""
+        self._endpoint = endpoint
+        self._jobs.start()
+        self._endpoints.start()
+
+    def end(self) -> None:
+        """Close everything in the opposite order. Running jobs go on."""
+        for part in (self._endpoints, self._jobs, self._store.objects, self._store.database):
+            part.close()
+
+    def _credentials_of(self, owner: str) -> tuple[str, str]:
+        """An owner's access key and secret; the same after a restart."""
+        owned = self._store.credentials.owned(owner)
+        return owned[0] if owned else self._store.credentials.create(owner)
+
+    def _worker_variables(self, region: str) -> Mapping[str, str]:
+        access_key, secret = self._credentials_of(SERVING_OWNER)
+        connection = Connection(self._endpoint, access_key, secret, region, self._settings.account)
+        return job_environment(connection, SITE_IN_JOB, {})
+
+
+def open_store(settings: Settings) -> Store:
+    """Open or create all that is kept in the home folder, with what must be there from the start."""
+    database = Database(f"sqlite:///{settings.home / 'selfmaker.sqlite3'}")
+    bring_up_to_date(database)
+    store = Store(
+        database=database,
+        objects=ObjectStore(database, settings.home / "objects"),
+        resources=Resources(database),
+        jobs=JobTable(database),
+        credentials=Credentials(database),
+        logs=LogStreams(database, settings.home / "logs"),
+        metrics=Metrics(database),
+        tags=Tags(database),
+    )
+    ensure_default_role(store.resources, settings.account)
+    with contextlib.suppress(BucketExists):
+        store.objects.create_bucket(f"sagemaker-{settings.region}-{settings.account}", settings.region)
+    return store
