@@ -7,7 +7,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from selfmaker.errors import SelfmakerError
 from selfmaker.serving.worker import transport
@@ -24,6 +24,10 @@ class Unanswered(SelfmakerError):
 
 class WorkerFailed(SelfmakerError):
     """A worker could not be started, or its model could not be loaded; the message is the reason."""
+
+
+class LineCut(WorkerFailed):
+    """The worker ended without a word."""
 
 
 class Ticket:
@@ -62,6 +66,8 @@ class SocketChannel(asyncio.Protocol):
         self.ready: asyncio.Future[None] = loop.create_future()
         self._decoder = transport.Decoder()
         self._transport: asyncio.Transport | None = None
+        self._cut = asyncio.Event()
+        self._cut.set()
 
     def send(self, ticket: Ticket) -> None:
         self.outstanding.append(ticket)
@@ -72,9 +78,14 @@ class SocketChannel(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    async def closed(self) -> None:
+        """Cut the line and wait until it is cut."""
+        self.close()
+        await self._cut.wait()
+
     def connection_made(self, made: asyncio.BaseTransport) -> None:
-        assert isinstance(made, asyncio.Transport)
-        self._transport = made
+        self._transport = cast(asyncio.Transport, made)  # uvloop's own class, which is registered nowhere
+        self._cut.clear()
 
     def data_received(self, data: bytes) -> None:
         answered = False
@@ -95,8 +106,9 @@ class SocketChannel(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         if not self.ready.done():
-            self.ready.set_exception(WorkerFailed("the worker ended before its model was loaded"))
+            self.ready.set_exception(LineCut("the worker ended before its model was loaded"))
         self.lost(self)
+        self._cut.set()
 
 
 def _nothing(_: Channel) -> None:

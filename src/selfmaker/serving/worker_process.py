@@ -18,7 +18,7 @@ from selfmaker.errors import SelfmakerError
 from selfmaker.executors.protocol import Access, Executor, Exit, Mount, RunHandle, RunSpec
 from selfmaker.runtimes.base import Environment
 from selfmaker.serving import worker
-from selfmaker.serving.channel import SocketChannel, WorkerFailed
+from selfmaker.serving.channel import LineCut, SocketChannel, WorkerFailed
 from selfmaker.serving.output_log import OutputLog
 
 MODEL_DIR = "/opt/ml/model"
@@ -62,7 +62,7 @@ class WorkerProcess:
 
     async def stop(self) -> None:
         """End the worker: a moment to finish by itself, then by force."""
-        self.channel.close()
+        await self.channel.closed()
         done, _ = await asyncio.wait([self.ended], timeout=_LAST_WORDS)
         if not done:
             self.kill()
@@ -97,8 +97,8 @@ class Launcher:
         except BaseException as error:
             if process is not None:
                 process.kill()
-                process.channel.close()
                 await asyncio.wait([process.ended])
+                await process.channel.closed()
             shutil.rmtree(run, ignore_errors=True)
             if isinstance(error, asyncio.TimeoutError):
                 raise WorkerFailed(f"the model was not loaded within {patience:g} seconds") from None
@@ -153,12 +153,9 @@ class Launcher:
         await self._loop.connect_accepted_socket(lambda: process.channel, connected)
         try:
             await process.channel.ready
-        except WorkerFailed as error:
-            with contextlib.suppress(asyncio.TimeoutError):
-                exit_ = await asyncio.wait_for(asyncio.shield(process.ended), _LAST_WORDS)
-                if exit_.code > 128:
-                    raise WorkerFailed(_why(exit_, log)) from error
-            raise
+        except LineCut as cut:
+            process.kill()
+            raise WorkerFailed(_why(await asyncio.shield(process.ended), log)) from cut
 
 
 def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:

@@ -109,13 +109,17 @@ class Handlers:
         raise NotImplementedError("the script has no model_fn(model_dir): write one that loads and returns the model")
 
     def input_fn(self, body: Any, content_type: str) -> Any:
-        return formats.decode(body, content_type)
+        from .arrays import decode
+
+        return decode(body, content_type)
 
     def predict_fn(self, data: Any, model: Any) -> Any:
         raise NotImplementedError("the script has no predict_fn(data, model): write one")
 
     def output_fn(self, prediction: Any, accept: str) -> Any:
-        return formats.encode(prediction, accept)
+        from .arrays import encode
+
+        return encode(prediction, accept)
 
     def message(self, result: Any, accept: str) -> Message:
         """A response from what a user's function returned: bytes, text, ``(body, content_type)``, a response object

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import formats
+from . import arrays, formats
 from .handlers import Handlers
 
 
@@ -14,7 +14,7 @@ class SklearnHandlers(Handlers):
     """A single row, which the container's reader leaves one-dimensional, is predicted as one row (there it fails)."""
 
     def input_fn(self, body: Any, content_type: str) -> Any:
-        array = formats.decode(body, content_type)
+        array = arrays.decode(body, content_type)
         return array.astype(np.float32) if formats.media_type(content_type) in formats.TEXT_TYPES else array
 
     def predict_fn(self, data: Any, model: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import formats, recordio
+from . import arrays, formats, recordio
 from .booster import Predictor
 from .handlers import Handlers, RequestError, reason
 from .transport import Message
@@ -108,7 +108,7 @@ class XgboostAlgorithm(Handlers):
         if accept == formats.CSV:
             text = self._separator.join(map(str, values))
             return (text + "\n" if self._separator == "\n" else text).encode("ascii")
-        return formats.encode(values, accept)[0]
+        return arrays.encode(values, accept)[0]
 
 
 def read_rows(body: Any, content_type: str) -> Any:
@@ -123,13 +123,13 @@ def read_rows(body: Any, content_type: str) -> Any:
         return _csv_rows(text.strip())
     if kind == formats.LIBSVM:
         return _libsvm_rows(text)
-    return _json_rows(formats.json_lines(text) if kind == formats.JSON_LINES else json.loads(text))
+    return _json_rows(arrays.json_lines(text) if kind == formats.JSON_LINES else json.loads(text))
 
 
 def _csv_rows(text: str) -> Any:
     first = text.partition("\n")[0]
     delimiter = next((d for d in _DELIMITERS if d in first), ",")
-    rows = formats.csv_rows(text, delimiter)
+    rows = arrays.csv_rows(text, delimiter)
     if rows.dtype.kind == "f":
         return rows
     rows[rows == ""] = "nan"
