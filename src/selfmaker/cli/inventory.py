@@ -41,9 +41,8 @@ def jobs(caller: Caller, limit: int | None = None, status: str | None = None) ->
 
 def jobs_in_progress(caller: Caller) -> list[Row]:
     """The jobs that have not ended, newest first."""
-    return sorted(
-        (job for status in UNFINISHED for job in jobs(caller, status=status)), key=lambda job: -float(job["created"])
-    )
+    found = {(job["kind"], job["name"]): job for status in UNFINISHED for job in jobs(caller, status=status)}
+    return sorted(found.values(), key=lambda job: -float(job["created"]))
 
 
 def endpoints(caller: Caller) -> list[Row]:

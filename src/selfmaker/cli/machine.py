@@ -68,7 +68,7 @@ def _disk(home: Path) -> Finding:
 def _sandbox(settings: Settings) -> Finding:
     """Runs a job's essence: a program with a file system of its own."""
     if sys.platform != "linux":
-        return Finding("sandbox", "broken", f"{sys.platform} has no namespaces", "run selfmaker in a Linux machine, a VM say")
+        return Finding("sandbox", "broken", f"{sys.platform} has no namespaces", "run selfmaker on Linux, in a VM say")
     from selfmaker.executors.process import ProcessExecutor
     from selfmaker.executors.protocol import RunSpec
 
@@ -166,7 +166,7 @@ def _gpus() -> Finding:
     if text:
         return Finding("gpus", "ok", "; ".join(line.strip() for line in text.splitlines()))
     if any(Path("/proc/driver/nvidia/gpus").glob("*")):
-        return Finding("gpus", "lacking", "there, but nvidia-smi is not", "install the driver's utilities: nvidia-utils")
+        return Finding("gpus", "lacking", "there, but nvidia-smi is not", "install nvidia-utils, as new as the driver")
     return Finding("gpus", "ok", "none; jobs run on the cores")
 
 

@@ -56,7 +56,7 @@ def main() -> NoReturn:
     """Run the command line. Whatever goes wrong is one line on stderr that names a remedy, never a traceback."""
     debug = os.environ.get("SELFMAKER_DEBUG", "") not in ("", "0")
     try:
-        code = selfmaker.main(standalone_mode=False)
+        code = selfmaker.main(prog_name="selfmaker", standalone_mode=False)
     except click.UsageError as error:
         name = error.ctx.command_path if error.ctx else "selfmaker"
         code = _complain(f"{error.format_message().rstrip('.')}; see `{name} --help`", 2)
