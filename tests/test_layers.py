@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
 LEAF_IMPORTS = {"settings": {"errors"}, "errors": set(), "clock": set(), "ids": set(), "services": set()}
 
 
-STAND_ALONE = ("runtimes/packages", "runtimes/algorithms", "serving/worker", "client/site")  # need nothing of ours
+STAND_ALONE = ("runtimes/packages", "runtimes/algorithms", "serving/worker/", "client/site")  # need nothing of ours
 
 
 def imported(path: Path) -> set[str]:

@@ -19,10 +19,9 @@ def failure_reason(failure_file: Path, log: Path, code: int, command: str | None
     if told:
         text = f"AlgorithmError: {told}, exit code: {code}"
     elif command is None:
-        raised = last_exception(log)
-        text = f"AlgorithmError: {raised or signal_text(code)}, exit code: {code}"
+        text = f"AlgorithmError: {signal_text(code) or last_exception(log)}, exit code: {code}"
     else:
-        message = last_exception(log) or signal_text(code)
+        message = signal_text(code) or last_exception(log)
         quoted = f'ErrorMessage "{message}"' if message else 'ErrorMessage ""'
         text = (
             f'AlgorithmError: ExecuteUserScriptError:\nExitCode {code}\n{quoted}\nCommand "{command}", '
@@ -40,12 +39,12 @@ def shortened(text: str, code: int) -> str:
 
 
 def last_exception(log: Path) -> str:
-    """The last line of the last traceback in a job's log, or an empty text."""
+    """The last line of the last traceback in a job's log; without a traceback, the last line that says something."""
     lines = [_STAMP.sub("", line, count=1) for line in _tail(log)]
     for start in range(len(lines) - 1, -1, -1):
         if lines[start].strip().startswith("Traceback (most recent call last)"):
             return _raised_in(lines[start + 1 :])
-    return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def signal_text(code: int) -> str:
