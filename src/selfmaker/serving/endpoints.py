@@ -57,7 +57,7 @@ class Neighbours:
 
 
 class Endpoints:
-    """Thread safe, but for ``invoke``, which is for the event loop. ``loop`` runs on a thread of its own."""
+    """Thread safe, but for ``invoke``, which is for the loop. ``loop`` runs on a thread of its own."""
 
     def __init__(self, neighbours: Neighbours, loop: asyncio.AbstractEventLoop) -> None:
         self._resources = neighbours.resources
@@ -86,8 +86,9 @@ class Endpoints:
 
     # -- for operations
 
-    def create(self, resource: Resource, spec: DeploymentSpec, tag_values: Mapping[str, str]) -> None:
-        """Keep a new endpoint, which comes with status CREATING, and begin to bring it up. Raises AlreadyExists."""
+    def create(self, resource: Resource, tag_values: Mapping[str, str]) -> None:
+        """Keep a new endpoint, which comes with status CREATING and its spec in ``state["pending"]``, and begin to bring
+        it up. Raises AlreadyExists."""
         self._resources.create(resource, also=lambda c: tags.add(c, resource.arn, tag_values))
         self._perform((resource.region, resource.name), self._create)
 
@@ -111,7 +112,8 @@ class Endpoints:
             raise Conflict(f"endpoint {name} is in status {before.status}")
         spec = with_changes(DeploymentSpec.from_json(before.state["serving"]), weights, instances)
         token = clock.now()
-        change = Change(UPDATING, {"serving": spec.to_json(), "adjusted": token}, only_if_status=(IN_SERVICE,))
+        state = {"serving": spec.to_json(), "before": before.state["serving"], "adjusted": token}
+        change = Change(UPDATING, state, only_if_status=(IN_SERVICE,))
         row = self._claim(region, name, change)
         if row.state.get("adjusted") != token:
             raise Conflict(f"endpoint {name} is in status {row.status}")
@@ -212,7 +214,7 @@ class Endpoints:
             await deployment.adjust(DeploymentSpec.from_json(row.state["serving"]))
         except SelfmakerError as error:
             failure = _reason(error)
-        await self._written(key, Change(IN_SERVICE, {"FailureReason": failure, "adjusted": None}))
+        await self._written(key, Change(IN_SERVICE, {"FailureReason": failure, "adjusted": None, "before": None}))
 
     async def _come_back(self, key: Key) -> None:
         """After a restart: what was in service, then the update that was under way."""
@@ -232,7 +234,7 @@ class Endpoints:
         if "pending" in row.state:
             await self._update(key)
         else:
-            await self._written(key, Change(IN_SERVICE, {"FailureReason": None, "adjusted": None}))
+            await self._written(key, Change(IN_SERVICE, {"FailureReason": None, "adjusted": None, "before": None}))
 
     async def _delete(self, key: Key) -> None:
         self._router.remove(key)

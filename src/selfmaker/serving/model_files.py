@@ -8,15 +8,16 @@ import contextlib
 import hashlib
 import os
 import shutil
-import tarfile
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 from selfmaker import ids
+from selfmaker.contract.artifacts import unpack
 from selfmaker.errors import Invalid, NotFound, Unavailable
 from selfmaker.objects.protocol import ObjectInfo
 from selfmaker.objects.store import ObjectStore
+from selfmaker.objects.uri import parse_s3_uri
 from selfmaker.serving.spec import ARCHIVE, OBJECT
 
 Fill = Callable[[Path], None]
@@ -99,8 +100,10 @@ class ModelFiles:
 
 
 def _location(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.partition("://")[2].partition("/")
-    return bucket, key
+    try:
+        return parse_s3_uri(uri)
+    except ValueError:
+        raise Invalid(f"The model data's location must be of the form s3://bucket/key, got {uri!r}.") from None
 
 
 def _name(form: str, objects: list[ObjectInfo]) -> str:
@@ -115,14 +118,11 @@ def _fill(target: Path, info: ObjectInfo, form: str, uri: str) -> None:
         _link(info.path, target / PurePosixPath(info.key).name)
         return
     try:
-        with tarfile.open(info.path, "r:gz") as archive:
-            archive.extractall(target, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+        unpack(info.path, target, uri)
+    except Invalid as error:
         raise Invalid(
             f'Failed to extract model data archive from URL "{uri}". Please ensure that the object located at the URL '
-            f"is a valid tar.gz archive. ({error})"
+            f"is a valid tar.gz archive. ({error.message})"
         ) from error
 
 

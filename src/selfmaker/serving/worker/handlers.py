@@ -15,6 +15,7 @@ from typing import Any
 from . import formats
 from .transport import Message
 
+ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 _NAMES = ("input_fn", "predict_fn", "output_fn")
 
 
@@ -31,13 +32,15 @@ class Context:
 
     def __init__(self, model_dir: str) -> None:
         self.system_properties = {"model_dir": model_dir, "gpu_id": None}
+        self.response_headers: dict[str, str] = {}
         self._headers: dict[str, str] = {}
 
     def take(self, request: Message) -> None:
+        self.response_headers = {}
         self._headers = {
             "content-type": request.content_type,
             "accept": request.accept,
-            "x-amzn-sagemaker-custom-attributes": request.attributes,
+            ATTRIBUTES: request.attributes,
         }
 
     def get_request_header(self, index: int, name: str) -> str | None:
@@ -45,6 +48,9 @@ class Context:
 
     def get_all_request_header(self, index: int) -> dict[str, str]:
         return dict(self._headers)
+
+    def set_response_header(self, index: int, name: str, value: str) -> None:
+        self.response_headers[name.lower()] = value
 
 
 class Handlers:
@@ -124,20 +130,20 @@ class Handlers:
     def message(self, result: Any, accept: str) -> Message:
         """A response from what a user's function returned: bytes, text, ``(body, content_type)``, a response object
         of the containers' ``worker.Response`` kind (Flask's), or anything that JSON can hold."""
+        status, content_type, headers = 200, accept, self.context.response_headers
         if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
-            body, content_type, status = result[0], result[1], 200
-        elif hasattr(result, "status_code") and hasattr(result, "get_data"):
-            body, status = result.get_data(), int(result.status_code)
+            body, content_type = result
+        elif hasattr(result, "status_code") and (hasattr(result, "get_data") or hasattr(result, "response")):
+            body = result.get_data() if hasattr(result, "get_data") else result.response
+            status = int(result.status_code)
             content_type = getattr(result, "mimetype", None) or accept
-        elif hasattr(result, "status_code") and hasattr(result, "response"):
-            body, status = result.response, int(result.status_code)
-            content_type = getattr(result, "mimetype", None) or accept
+            headers = {**headers, **{name.lower(): value for name, value in dict(getattr(result, "headers", None) or {}).items()}}
         else:
-            body, content_type, status = result, accept, 200
+            body = result
         data = formats.body_of(body)
         if data is None:
             raise TypeError("the script's output_fn or transform_fn returned None instead of a response")
-        return Message(status, content_type, "", "", data)
+        return Message(status, content_type, "", headers.get(ATTRIBUTES, ""), data)
 
     def _callable(self, function: Callable[..., Any], arguments: int) -> Callable[..., Any]:
         """``function`` with the context as its last argument where it takes one more than ``arguments``."""

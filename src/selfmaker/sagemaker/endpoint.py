@@ -1,0 +1,261 @@
+"""Endpoints: the operations, and how what the engine knows reads in AWS's words."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from selfmaker import clock
+from selfmaker.aws.arn import sagemaker_arn
+from selfmaker.aws.errors import AwsError
+from selfmaker.aws.listing import page
+from selfmaker.aws.operation import Call, Output, Request, operation
+from selfmaker.aws.output import describe
+from selfmaker.errors import AlreadyExists, Conflict, NotFound
+from selfmaker.sagemaker import endpoint_config
+from selfmaker.sagemaker.model import invalid
+from selfmaker.sagemaker.tag import tag_mapping
+from selfmaker.serving import endpoints
+from selfmaker.serving.endpoints import Endpoints
+from selfmaker.serving.spec import DeploymentSpec, VariantSpec
+from selfmaker.store.resources import Resource, Resources
+
+KIND = endpoints.KIND
+
+_HELD = 2.0  # seconds that a Describe of an endpoint in progress waits for the end of it
+
+
+@operation("sagemaker", "CreateEndpoint")
+def create_endpoint(call: Call, request: Request) -> Output:
+    spec = endpoint_config.deployment_spec(call, endpoint_config.find(call, request["EndpointConfigName"]))
+    tag_values = tag_mapping(request.get("Tags", []))
+    arn = sagemaker_arn(call, "endpoint", request["EndpointName"])
+    now = clock.now()
+    state: dict[str, Any] = {"pending": spec.to_json()}
+    if "DeploymentConfig" in request:
+        state["LastDeploymentConfig"] = request["DeploymentConfig"]
+    resource = Resource(
+        kind=KIND,
+        region=call.region,
+        name=request["EndpointName"],
+        arn=arn,
+        status=endpoints.CREATING,
+        created=now,
+        modified=now,
+        document={k: v for k, v in request.items() if k != "Tags"},
+        state=state,
+    )
+    try:
+        call.use(Endpoints).create(resource, tag_values)
+    except AlreadyExists:
+        raise invalid(f'Cannot create already existing endpoint "{arn}".') from None
+    return {"EndpointArn": arn}
+
+
+@operation("sagemaker", "DescribeEndpoint")
+def describe_endpoint(call: Call, request: Request) -> Output:
+    endpoint = find(call, request["EndpointName"])
+    if endpoint.status in endpoints.IN_PROGRESS:  # the client that waits a moment need not ask again
+        try:
+            endpoint = call.use(Endpoints).wait_for_change(endpoint, _HELD)
+        except NotFound:
+            raise not_found(call, endpoint.name) from None
+    return describe("sagemaker", "DescribeEndpoint", described(call, endpoint))
+
+
+@operation("sagemaker", "ListEndpoints")
+def list_endpoints(call: Call, request: Request) -> Output:
+    rows = [
+        {
+            "EndpointName": endpoint.name,
+            "EndpointArn": endpoint.arn,
+            "CreationTime": endpoint.created,
+            "LastModifiedTime": endpoint.modified,
+            "EndpointStatus": endpoint.status,
+        }
+        for endpoint in call.use(Resources).list(KIND, call.region)
+    ]
+    return page(rows, request, "Endpoints", name="EndpointName", status="EndpointStatus")
+
+
+@operation("sagemaker", "UpdateEndpoint")
+def update_endpoint(call: Call, request: Request) -> Output:
+    endpoint = find(call, request["EndpointName"])
+    spec = endpoint_config.deployment_spec(call, endpoint_config.find(call, request["EndpointConfigName"]))
+    if request.get("RetainAllVariantProperties") and "serving" in endpoint.state:
+        excluded = {item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties", [])}
+        spec = _retaining(spec, DeploymentSpec.from_json(endpoint.state["serving"]), excluded)
+    state: dict[str, Any] = {"FailureReason": None}
+    if "DeploymentConfig" in request:
+        state["LastDeploymentConfig"] = request["DeploymentConfig"]
+    elif not request.get("RetainDeploymentConfig"):
+        state["LastDeploymentConfig"] = None
+    try:
+        call.use(Endpoints).update(call.region, endpoint.name, spec, state)
+    except NotFound:
+        raise not_found(call, endpoint.name) from None
+    except Conflict:
+        raise _in_the_way(call, find(call, endpoint.name)) from None
+    return {"EndpointArn": endpoint.arn}
+
+
+@operation("sagemaker", "UpdateEndpointWeightsAndCapacities")
+def update_endpoint_weights_and_capacities(call: Call, request: Request) -> Output:
+    endpoint = find(call, request["EndpointName"])
+    wanted = request["DesiredWeightsAndCapacities"]
+    repeated = [name for name, n in Counter(item["VariantName"] for item in wanted).items() if n > 1]
+    if repeated:
+        raise invalid(f"The variant name(s) {', '.join(repeated)} is/are given more than once.")
+    _check_variants(endpoint, wanted)
+    weights = {item["VariantName"]: item["DesiredWeight"] for item in wanted if "DesiredWeight" in item}
+    counts = {item["VariantName"]: item["DesiredInstanceCount"] for item in wanted if "DesiredInstanceCount" in item}
+    try:
+        call.use(Endpoints).adjust(call.region, endpoint.name, weights, counts)
+    except NotFound:
+        raise not_found(call, endpoint.name) from None
+    except Conflict:
+        raise _in_the_way(call, find(call, endpoint.name)) from None
+    return {"EndpointArn": endpoint.arn}
+
+
+@operation("sagemaker", "DeleteEndpoint")
+def delete_endpoint(call: Call, request: Request) -> Output:
+    endpoint = find(call, request["EndpointName"])
+    try:
+        call.use(Endpoints).delete(call.region, endpoint.name)
+    except NotFound:
+        raise not_found(call, endpoint.name) from None
+    except Conflict:
+        raise _in_the_way(call, find(call, endpoint.name)) from None
+    return None
+
+
+def find(call: Call, name: str) -> Resource:
+    """The endpoint, or AWS's error."""
+    try:
+        return call.use(Endpoints).get(call.region, name)
+    except NotFound:
+        raise not_found(call, name) from None
+
+
+def not_found(call: Call, name: str) -> AwsError:
+    return invalid(f'Could not find endpoint "{sagemaker_arn(call, "endpoint", name)}".')
+
+
+def described(call: Call, endpoint: Resource) -> dict[str, Any]:
+    """All that is known of an endpoint, in the members of DescribeEndpoint."""
+    state = endpoint.state
+    result: dict[str, Any] = {
+        **endpoint.document,
+        "EndpointArn": endpoint.arn,
+        "EndpointStatus": endpoint.status,
+        "CreationTime": endpoint.created,
+        "LastModifiedTime": endpoint.modified,
+        "FailureReason": state.get("FailureReason"),
+        "LastDeploymentConfig": state.get("LastDeploymentConfig"),
+    }
+    serving = _spec(state.get("serving"))
+    pending = _spec(state.get("pending"))
+    if serving is not None:
+        before = _spec(state.get("before")) or serving
+        result["ProductionVariants"] = [_summary(v, before.variant(v.name) or v, state) for v in serving.variants]
+        result["DataCaptureConfig"] = _data_capture(call, serving.config)
+        if pending is not None:
+            result["PendingDeploymentSummary"] = _pending(pending)
+    return result
+
+
+def _spec(document: dict[str, Any] | None) -> DeploymentSpec | None:
+    return DeploymentSpec.from_json(document) if document else None
+
+
+def _summary(wanted: VariantSpec, now: VariantSpec, state: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "VariantName": wanted.name,
+        "DeployedImages": [_image(wanted, state.get("since"))],
+        "CurrentWeight": now.weight,
+        "DesiredWeight": wanted.weight,
+        "CurrentInstanceCount": now.instances,
+        "DesiredInstanceCount": wanted.instances,
+    }
+
+
+def _pending(spec: DeploymentSpec) -> dict[str, Any]:
+    return {
+        "EndpointConfigName": spec.config,
+        "StartTime": spec.created,
+        "ProductionVariants": [
+            {
+                "VariantName": variant.name,
+                "DeployedImages": [_image(variant, None)],
+                "CurrentWeight": 0.0,
+                "DesiredWeight": variant.weight,
+                "CurrentInstanceCount": 0,
+                "DesiredInstanceCount": variant.instances,
+                "InstanceType": variant.instance_type,
+                "VariantStatus": [{"Status": "Creating", "StartTime": spec.created}],
+            }
+            for variant in spec.variants
+        ],
+    }
+
+
+def _image(variant: VariantSpec, since: float | None) -> dict[str, Any]:
+    image = variant.model.image
+    return {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": since}
+
+
+def _data_capture(call: Call, config_name: str) -> dict[str, Any] | None:
+    """What the configuration asks for. Nothing is captured here yet, and the status says so."""
+    try:
+        capture = call.use(Resources).get(endpoint_config.KIND, call.region, config_name).document["DataCaptureConfig"]
+    except (NotFound, KeyError):
+        return None
+    return {
+        "EnableCapture": capture.get("EnableCapture", False),
+        "CaptureStatus": "Stopped",
+        "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
+        "DestinationS3Uri": capture["DestinationS3Uri"],
+        "KmsKeyId": capture.get("KmsKeyId", ""),
+    }
+
+
+def _retaining(spec: DeploymentSpec, current: DeploymentSpec, excluded: set[str]) -> DeploymentSpec:
+    """``spec`` with the weights and instance counts that its variants have in service, but for what is excluded."""
+
+    def kept(variant: VariantSpec) -> VariantSpec:
+        now = current.variant(variant.name)
+        if now is None:
+            return variant
+        return replace(
+            variant,
+            weight=variant.weight if "DesiredWeight" in excluded else now.weight,
+            instances=variant.instances if "DesiredInstanceCount" in excluded else now.instances,
+        )
+
+    return replace(spec, variants=tuple(kept(variant) for variant in spec.variants))
+
+
+def _check_variants(endpoint: Resource, wanted: list[dict[str, Any]]) -> None:
+    serving = _spec(endpoint.state.get("serving"))
+    if serving is None:
+        return
+    strangers = [item["VariantName"] for item in wanted if serving.variant(item["VariantName"]) is None]
+    if strangers:
+        raise invalid(
+            f'The variant name(s) "{", ".join(strangers)}" is/are not present within endpoint configuration '
+            f'"{serving.config}".'
+        )
+    for item in wanted:
+        if item.get("DesiredInstanceCount") == 0:
+            raise invalid(f"DesiredInstanceCount of variant {item['VariantName']!r} must be at least 1.")
+        if "ServerlessUpdateConfig" in item:
+            raise invalid(f"Variant {item['VariantName']!r} is not serverless: ServerlessUpdateConfig does not apply.")
+
+
+def _in_the_way(call: Call, endpoint: Resource) -> AwsError:
+    """Why the endpoint's present status does not allow the request."""
+    if endpoint.status in endpoints.IN_PROGRESS:
+        return invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
+    return invalid(
+        f'Cannot update endpoint "{endpoint.arn}" in status {endpoint.status}: delete it and create it again.'
+    )
