@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from selfmaker import cloudwatch, ecr, iam, logs, s3, sagemaker, sagemaker_runtime, sts
 from selfmaker.aws.edge import Edge, EdgeSettings
-from selfmaker.client.environment import Connection, job_environment
+from selfmaker.client.environment import SITE, Connection, job_environment
 from selfmaker.executors.process import ProcessExecutor
+from selfmaker.executors.protocol import Mount
 from selfmaker.iam.role import ensure_default_role
 from selfmaker.jobs.engine import Jobs
 from selfmaker.jobs.training import SITE_IN_JOB, Surroundings, TrainingKind
@@ -68,6 +69,7 @@ class Parts:
             surroundings=self._worker_variables,
             home=settings.home,
             cores=settings.slots,
+            mounts=(Mount(SITE, SITE_IN_JOB),),
         )
         self._endpoints = Endpoints(neighbours, loop)
         self.credentials = self._credentials_of(OWNER)

@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 
 from selfmaker import clock
 from selfmaker.errors import Conflict, SelfmakerError
-from selfmaker.executors.protocol import Executor
+from selfmaker.executors.protocol import Executor, Mount
 from selfmaker.objects.store import ObjectStore
 from selfmaker.serving.deployment import Deployment, Tools, with_changes
 from selfmaker.serving.model_files import ModelFiles
-from selfmaker.serving.preparation import Environments, Preparation, Surroundings
+from selfmaker.serving.preparation import Around, Environments, Preparation, Surroundings
 from selfmaker.serving.router import Key, Router
 from selfmaker.serving.spec import DeploymentSpec
 from selfmaker.serving.variant import INVOCATION_TIMEOUT
@@ -44,7 +44,8 @@ _PARTING = 5.0  # seconds that requests in hand have to finish when their endpoi
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The parts of the server that serving works with. ``home`` is the folder that workers must not see."""
+    """The parts of the server that serving works with. ``home`` is the folder that workers must not see; ``mounts``
+    are what the variables of ``surroundings`` speak of."""
 
     resources: Resources
     objects: ObjectStore
@@ -54,6 +55,7 @@ class Neighbours:
     surroundings: Surroundings
     home: Path
     cores: int
+    mounts: tuple[Mount, ...] = ()
 
 
 class Endpoints:
@@ -65,9 +67,8 @@ class Endpoints:
         self._home = neighbours.home / "endpoints"
         self._files = ModelFiles(neighbours.objects, neighbours.home / "models")
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="selfmaker-endpoints")
-        preparation = Preparation(
-            neighbours.environments, self._files, neighbours.surroundings, (neighbours.home,)
-        )
+        around = Around(neighbours.surroundings, neighbours.mounts, (neighbours.home,))
+        preparation = Preparation(neighbours.environments, self._files, around)
         self._tools = Tools(
             preparation=preparation,
             launcher=Launcher(neighbours.executor, loop),
@@ -87,8 +88,8 @@ class Endpoints:
     # -- for operations
 
     def create(self, resource: Resource, tag_values: Mapping[str, str]) -> None:
-        """Keep a new endpoint, which comes with status CREATING and its spec in ``state["pending"]``, and begin to bring
-        it up. Raises AlreadyExists."""
+        """Keep a new endpoint, which comes with status CREATING and its spec in ``state["pending"]``, and begin to
+        bring it up. Raises AlreadyExists."""
         self._resources.create(resource, also=lambda c: tags.add(c, resource.arn, tag_values))
         self._perform((resource.region, resource.name), self._create)
 

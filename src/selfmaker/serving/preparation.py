@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from selfmaker.errors import Invalid, NotFound
+from selfmaker.executors.protocol import Mount
 from selfmaker.runtimes.base import Environment, Log
 from selfmaker.serving.model_files import ModelFiles
 from selfmaker.serving.spec import ARCHIVE, ModelSpec
@@ -29,6 +30,15 @@ Surroundings = Callable[[str], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
+class Around:
+    """What every worker has about it: variables, what they speak of, and host paths that are out of its reach."""
+
+    surroundings: Surroundings
+    mounts: tuple[Mount, ...]
+    hidden: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A plan, and the folders (names in ModelFiles) that it holds, by the URI that each was made from."""
 
@@ -39,13 +49,10 @@ class Prepared:
 class Preparation:
     """Thread safe; blocks, for minutes where an environment is built for the first time."""
 
-    def __init__(
-        self, environments: Environments, files: ModelFiles, surroundings: Surroundings, hidden: tuple[Path, ...]
-    ) -> None:
+    def __init__(self, environments: Environments, files: ModelFiles, around: Around) -> None:
         self._environments = environments
         self._files = files
-        self._surroundings = surroundings
-        self._hidden = hidden
+        self._around = around
 
     def prepare(self, model: ModelSpec, region: str, known: Mapping[str, str], log: Log) -> Prepared:
         """What the workers of ``model`` need. ``known`` are folders that an earlier server held: they are used in
@@ -74,9 +81,10 @@ class Preparation:
             code=code,
             code_dir=code_dir,
             program=program,
-            variables={**self._surroundings(region), **model.environment},
+            variables=_variables(self._around.surroundings(region), model.environment),
+            mounts=self._around.mounts,
             network=model.network,
-            hidden=self._hidden,
+            hidden=self._around.hidden,
         )
         return Prepared(plan, held)
 
@@ -114,6 +122,12 @@ class Preparation:
             return None
         folder = code if code is not None else _inside_model(code_dir, data)
         return folder / "requirements.txt" if folder and (folder / "requirements.txt").is_file() else None
+
+
+def _variables(around: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """The container's variables over ours; PYTHONPATH has both."""
+    paths = [text for text in (given.get("PYTHONPATH"), around.get("PYTHONPATH")) if text]
+    return {**around, **given, **({"PYTHONPATH": ":".join(paths)} if paths else {})}
 
 
 def _inside_model(folder: str, data: Path | None) -> Path | None:

@@ -44,6 +44,7 @@ class WorkerPlan:
     code_dir: str | None = None
     program: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
     network: bool = True
     hidden: tuple[Path, ...] = ()
 
@@ -165,6 +166,7 @@ def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
         Mount(environment.prefix, str(environment.prefix), Access.COPY_ON_WRITE),
         Mount(Path(worker.__file__).parent, _OURS + "/selfmaker_worker"),
         Mount(run / "router", _ROUTER),
+        *plan.mounts,
     ]
     if environment.base is not None:
         mounts.append(Mount(environment.base, str(environment.base)))

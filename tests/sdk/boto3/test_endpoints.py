@@ -134,7 +134,7 @@ def test_an_unsupported_content_type_is_a_model_error_415(account, defaults):
         account.invoke(defaults, "x", "application/x-nobody-knows")
     assert caught.value.response["OriginalStatusCode"] == 415
     with pytest.raises(account.runtime.exceptions.ModelError) as caught:
-        account.invoke(defaults, "1,2", "text/csv", Accept="application/x-nobody-knows")
+        account.invoke(defaults, "1,2\n3,4\n", "text/csv", Accept="application/x-nobody-knows")
     assert caught.value.response["OriginalStatusCode"] == 406
 
 
@@ -142,7 +142,7 @@ def test_csv_that_is_not_numbers_is_an_error_of_the_caller_not_a_crash(account, 
     with pytest.raises(account.runtime.exceptions.ModelError) as caught:
         account.invoke(defaults, "a,b\n", "text/csv")
     assert 400 <= caught.value.response["OriginalStatusCode"] < 600
-    assert json.loads(account.invoke(defaults, "1,2", "text/csv", Accept="application/json")) == [3]
+    assert json.loads(account.invoke(defaults, "1,2\n3,4\n", "text/csv", Accept="application/json")) == [3, 7]
 
 
 def test_an_unknown_endpoint_is_a_validation_error(account):

@@ -137,7 +137,8 @@ class Handlers:
             body = result.get_data() if hasattr(result, "get_data") else result.response
             status = int(result.status_code)
             content_type = getattr(result, "mimetype", None) or accept
-            headers = {**headers, **{name.lower(): value for name, value in dict(getattr(result, "headers", None) or {}).items()}}
+            given = dict(getattr(result, "headers", None) or {})
+            headers = {**headers, **{name.lower(): value for name, value in given.items()}}
         else:
             body = result
         data = formats.body_of(body)
