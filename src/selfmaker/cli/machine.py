@@ -16,8 +16,8 @@ from selfmaker.errors import SelfmakerError
 from selfmaker.settings import Settings
 
 GIB = 1024**3
-_PATIENCE = 10
-"""Seconds that a program may take to say what it is."""
+_PATIENCE = 30
+"""Seconds that a program may take to say what it is; uv starts every Python that it finds."""
 
 
 @dataclass(frozen=True)
