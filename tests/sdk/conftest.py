@@ -15,8 +15,8 @@ def read_archive(s3: Any, uri: str) -> dict[str, bytes]:
     bucket, key = uri.removeprefix("s3://").split("/", 1)
     data = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
-        members = {m.name: archive.extractfile(m) for m in archive.getmembers() if m.isfile()}
-    return {name.removeprefix("./"): file.read() for name, file in members.items() if file is not None}
+        files = {m.name.removeprefix("./"): archive.extractfile(m) for m in archive.getmembers() if m.isfile()}
+        return {name: file.read() for name, file in files.items() if file is not None}
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 import gzip
 import json
 
+import pytest
+
 COUNT_FILES = """
 import json, os, pathlib
 root = pathlib.Path("/opt/ml/input/data")
@@ -114,11 +116,13 @@ path.unlink()
     assert account.get(uri) == b"original"
 
 
-def test_an_empty_prefix_fails_the_job_and_names_the_channel_or_the_uri(account, channel):
+def test_an_empty_prefix_is_refused_by_its_uri(account, channel):
     uri = f"s3://{account.bucket}/there/is/nothing/"
-    described = account.train(COUNT_FILES, InputDataConfig=[channel("train", uri)])
-    assert described["TrainingJobStatus"] == "Failed"
-    assert uri in described["FailureReason"] or "train" in described["FailureReason"]
+    with pytest.raises(account.sagemaker.exceptions.ClientError) as caught:
+        account.create(COUNT_FILES, InputDataConfig=[channel("train", uri)])
+    error = caught.value.response["Error"]
+    assert error["Code"] == "ValidationException"
+    assert f'No S3 objects found under S3 URL "{uri}"' in error["Message"]
 
 
 def test_an_object_overwritten_while_the_job_runs_keeps_its_old_bytes_for_the_job(account, channel):

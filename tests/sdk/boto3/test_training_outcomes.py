@@ -241,11 +241,14 @@ def test_container_entrypoint_and_arguments_replace_the_images_own(account):
     assert "ok" in account.log(described["TrainingJobName"])
 
 
-def test_an_image_that_is_not_known_fails_at_once_or_names_the_remedy(account):
+def test_an_image_that_is_not_known_is_refused_with_what_there_is(account):
     algorithm = {"TrainingImage": "example.com/nobody/knows:1", "TrainingInputMode": "File"}
-    described = account.train(AlgorithmSpecification=algorithm, HyperParameters={})
-    assert described["TrainingJobStatus"] == "Failed"
-    assert "example.com/nobody/knows:1" in described["FailureReason"]
+    with pytest.raises(account.sagemaker.exceptions.ClientError) as caught:
+        account.create(AlgorithmSpecification=algorithm, HyperParameters={})
+    error = caught.value.response["Error"]
+    assert error["Code"] == "ValidationException"
+    assert "example.com/nobody/knows:1" in error["Message"]
+    assert "sagemaker-scikit-learn" in error["Message"]
 
 
 def test_the_same_name_again_is_in_use(account):
@@ -260,7 +263,7 @@ def test_the_same_name_again_is_in_use(account):
     [
         ("TrainingJobName", "no spaces please", "trainingJobName"),
         ("RoleArn", "not-an-arn-but-long-enough", "roleArn"),
-        ("ResourceConfig", {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 0}, "volumeSizeInGB"),
+        ("StoppingCondition", {"MaxRuntimeInSeconds": 0}, "maxRuntimeInSeconds"),
         ("AlgorithmSpecification", {"TrainingImage": "x", "TrainingInputMode": "Carrier pigeon"}, "trainingInputMode"),
     ],
 )

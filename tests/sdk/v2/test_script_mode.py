@@ -153,11 +153,11 @@ def test_a_source_folder_with_setup_py_is_run_as_a_module(sklearn, folder, seen)
             "extra.py": WORK,
         }
     )
-    estimator = sklearn("train.py", source_dir=source, hyperparameters={"a": 1})
+    estimator = sklearn("train.py", source_dir=source, hyperparameters={"alpha": 1, "b": 2})
     estimator.fit()
     assert "helper worked" in logged(estimator)
     assert "as __main__" in logged(estimator)
-    assert seen(estimator)["argv"][1:] == ["--a", "1"]
+    assert seen(estimator)["argv"][1:] == ["--alpha", "1", "-b", "2"]
 
 
 def test_channels_and_environment_reach_the_script(sklearn, folder, session, seen):
