@@ -99,6 +99,24 @@ def inherited_environment(names: tuple[str, ...], prefixes: tuple[str, ...] = ()
     return {k: v for k, v in os.environ.items() if k in names or k.startswith(prefixes)}
 
 
+def markdown() -> str:
+    """The page docs/settings.md: ``python -m selfmaker.settings > docs/settings.md``."""
+    rows = [
+        f"| `{setting.name}` | `{setting.variable}` | {f'`{setting.default}`' if setting.default else ''} | {setting.help} |"
+        for setting in SETTINGS
+    ]
+    head = (
+        "# Settings",
+        "",
+        "Each is taken from the command line where the command has the option, else from the environment, else it is",
+        "the default. Generated from the table in `settings.py`.",
+        "",
+        "| setting | environment variable | default | what it does |",
+        "|---|---|---|---|",
+    )
+    return "\n".join([*head, *rows]) + "\n"
+
+
 def _number(name: str, text: str, kind: Callable[[str], N]) -> N:
     try:
         value = kind(text)
@@ -113,3 +131,7 @@ def _one_of(name: str, text: str, choices: tuple[str, ...]) -> str:
     if text not in choices:
         raise Invalid(f"{name}: expected one of {', '.join(choices)}, got {text!r}")
     return text
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())
