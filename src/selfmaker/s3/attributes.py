@@ -29,6 +29,9 @@ def attributes_of(call: Call, request: Request) -> Attributes:
         if request.get(name) is not None:
             raise not_implemented("object lock", name)
     system = {name: request[name] for name in HEADERS if request.get(name) not in (None, "")}
+    encodings = [name.strip() for name in system.pop("ContentEncoding", "").split(",")]
+    if kept := ",".join(name for name in encodings if name and name != "aws-chunked"):  # how it came, not what it is
+        system["ContentEncoding"] = kept
     system.setdefault("ContentType", DEFAULT_TYPE)
     if request.get("WebsiteRedirectLocation"):
         system["WebsiteRedirectLocation"] = request["WebsiteRedirectLocation"]

@@ -1,7 +1,5 @@
 """Buckets."""
 
-import base64
-import binascii
 from typing import Any
 
 from selfmaker.aws.errors import AwsError
@@ -9,6 +7,7 @@ from selfmaker.aws.model import service
 from selfmaker.aws.operation import Call, Output, Request
 from selfmaker.objects.protocol import BucketExists, BucketInfo
 from selfmaker.s3 import acl_grants, tags
+from selfmaker.s3.tokens import place_of, token_of
 from selfmaker.s3.wording import invalid_argument, not_implemented, objects_of, owner_of, s3_operation
 
 _HOME = "us-east-1"
@@ -59,8 +58,9 @@ def list_buckets(call: Call, request: Request) -> Output:
     most = request.get("MaxBuckets")
     if most is not None and not 1 <= most <= _PAGE:
         raise invalid_argument("Argument max-buckets must be an integer between 1 and 10000", "max-buckets", most)
+    token = request.get("ContinuationToken")
     after, prefix, region = (
-        _after(request.get("ContinuationToken")),
+        place_of(token).decode("utf-8", "replace") if token else "",
         request.get("Prefix") or "",
         request.get("BucketRegion"),
     )
@@ -73,7 +73,7 @@ def list_buckets(call: Call, request: Request) -> Output:
     paged = any(request.get(name) is not None for name in ("MaxBuckets", "ContinuationToken", "Prefix", "BucketRegion"))
     output: dict[str, Any] = {"Buckets": [_member(info, paged=paged) for info in page], "Owner": owner_of(call)}
     if len(page) < len(found):
-        output["ContinuationToken"] = base64.urlsafe_b64encode(page[-1].name.encode()).decode()
+        output["ContinuationToken"] = token_of(page[-1].name.encode())
     if prefix:
         output["Prefix"] = prefix
     return output
@@ -118,12 +118,3 @@ def _illegal(constraint: str) -> AwsError:
 def _member(info: BucketInfo, *, paged: bool) -> dict[str, Any]:
     member = {"Name": info.name, "CreationDate": info.created, "BucketArn": f"arn:aws:s3:::{info.name}"}
     return {**member, "BucketRegion": info.region} if paged else member
-
-
-def _after(token: str | None) -> str:
-    if not token:
-        return ""
-    try:
-        return base64.urlsafe_b64decode(token).decode()
-    except (binascii.Error, ValueError):
-        raise invalid_argument("The continuation token provided is incorrect", "continuation-token", token) from None

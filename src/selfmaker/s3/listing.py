@@ -1,7 +1,5 @@
 """Listings of a bucket's objects: version 1, version 2, and by version."""
 
-import base64
-import binascii
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +8,7 @@ from selfmaker.aws.operation import Call, Output, Request
 from selfmaker.objects.names import after
 from selfmaker.objects.protocol import ObjectInfo, Page, Query
 from selfmaker.s3 import integrity
+from selfmaker.s3.tokens import place_of, token_of
 from selfmaker.s3.wording import invalid_argument, objects_of, owner_of, quoted, s3_operation
 
 _PAGE = 1000
@@ -36,7 +35,7 @@ def list_objects_v2(call: Call, request: Request) -> Output:
     token, start_after = request.get("ContinuationToken"), request.get("StartAfter")
     query = query_of(request, start_after or "", skip_prefix=False)
     if token is not None:
-        query = Query(query.prefix, query.delimiter, _decoded(token), query.limit)
+        query = Query(query.prefix, query.delimiter, place_of(token), query.limit)
     page = objects_of(call).page(request["Bucket"], query)
     encode = encoder(request)
     output = _page_members(request, query, page, encode)
@@ -46,7 +45,7 @@ def list_objects_v2(call: Call, request: Request) -> Output:
     if token is not None:
         output["ContinuationToken"] = token
     if page.next is not None:
-        output["NextContinuationToken"] = base64.urlsafe_b64encode(b"1" + page.next).decode()
+        output["NextContinuationToken"] = token_of(page.next)
     if start_after is not None and token is None:
         output["StartAfter"] = encode(start_after)
     return _without_empty(output)
@@ -145,13 +144,3 @@ def _without_empty(output: dict[str, Any], *lists: str) -> dict[str, Any]:
     return {
         k: v for k, v in output.items() if v is not None and not (k in ("Contents", "CommonPrefixes", *lists) and not v)
     }
-
-
-def _decoded(token: str) -> bytes:
-    try:
-        start = base64.urlsafe_b64decode(token)
-    except (binascii.Error, ValueError):
-        start = b""
-    if not start.startswith(b"1"):
-        raise invalid_argument("The continuation token provided is incorrect", "continuation-token", token)
-    return start[1:]

@@ -41,7 +41,7 @@ def upload_part(call: Call, request: Request) -> Output:
     uploads = objects_of(call).uploads
     upload = uploads.get(request["Bucket"], request["Key"], request["UploadId"])
     _check_key(upload, request)
-    body = sized(request["Body"])
+    body = sized(call, request)
     claim = integrity.claim(call, request)
     if claim.algorithm is not None and upload.algorithm not in (None, claim.algorithm):
         expected, actual = upload.algorithm.lower() if upload.algorithm else "null", claim.algorithm.lower()

@@ -32,7 +32,7 @@ _OVERRIDES = {
 
 @s3_operation("PutObject")
 def put_object(call: Call, request: Request) -> Output:
-    body = sized(request["Body"])
+    body = sized(call, request)
     claim = integrity.claim(call, request)
     attributes = attributes_of(call, request)
     terms = Terms(
@@ -102,9 +102,10 @@ def delete_objects(call: Call, request: Request) -> Output:
     return output
 
 
-def sized(body: Body) -> Body:
-    """Raises AwsError for a body of unknown length."""
-    if body.length is None:
+def sized(call: Call, request: Request) -> Body:
+    """The body. Raises AwsError when its length was not announced."""
+    body: Body = request["Body"]
+    if body.length is None or "transfer-encoding" in call.headers and "content-length" not in call.headers:
         raise AwsError("MissingContentLength", "You must provide the Content-Length HTTP header.", 411)
     return body
 
