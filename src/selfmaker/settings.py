@@ -102,8 +102,7 @@ def inherited_environment(names: tuple[str, ...], prefixes: tuple[str, ...] = ()
 def markdown() -> str:
     """The page docs/settings.md: ``python -m selfmaker.settings > docs/settings.md``."""
     rows = [
-        f"| `{setting.name}` | `{setting.variable}` | {f'`{setting.default}`' if setting.default else ''} | {setting.help} |"
-        for setting in SETTINGS
+        f"| `{s.name}` | `{s.variable}` | {f'`{s.default}`' if s.default else ''} | {s.help} |" for s in SETTINGS
     ]
     head = (
         "# Settings",
