@@ -119,8 +119,8 @@ class TrainingKind:
         learnt: dict[str, Any] = {"metrics": _last_values(folder)}
         base = join_s3_uri(spec.output, spec.name, "output")
         model = self._publish(folder.artifacts / outcome.MODEL, base)
-        if model is not None:
-            learnt["model"] = model
+        if model is not None or ended["outcome"] == "completed":  # AWS names the place even when nothing is there
+            learnt["model"] = model or join_s3_uri(base, "model.tar.gz" if spec.compressed else "model/")
         self._publish(folder.artifacts / outcome.OUTPUT, base)
         learnt["metrics_kept"] = self._keep_metrics(job, spec, folder)
         for access_key, _ in self._around.credentials.owned(job.arn):

@@ -52,7 +52,7 @@ def _filter_holds(condition: Mapping[str, Any], document: Any) -> bool:
     name, operator = condition["Name"], condition.get("Operator", "Equals")
     values = [value for value in values_at(document, name) if value is not None]
     if operator in ("Exists", "NotExists"):
-        return bool(values) == (operator == "Exists")
+        return bool(values) is (operator == "Exists")
     if "Value" not in condition:
         raise Invalid(f"Filter on {name}: operator {operator} needs a Value.")
     wanted = condition["Value"]

@@ -149,7 +149,8 @@ def _check_channel(call: Call, request: Request, channel: dict[str, Any]) -> Non
     raise invalid(
         f'No S3 objects found under S3 URL "{source["S3Uri"]}" given in input data source. Please ensure that '
         f"the bucket exists in the selected region ({call.region}), that objects exist under that S3 prefix, and that "
-        f'the role "{request["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}". Error message from S3: {reason}'
+        f'the role "{request["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}". '
+        f"Error message from S3: {reason}"
     )
 
 

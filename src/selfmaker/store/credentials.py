@@ -50,10 +50,12 @@ class Credentials:
         """Make ``access_key`` known with ``secret``, whatever was known of it before."""
         row = {"access_key": access_key, "secret": secret, "owner": owner, "created": clock.now()}
         with self._lock:
-            self._database.write(lambda c: (
-                c.execute(delete(credentials).where(credentials.c.access_key == access_key)),
-                c.execute(insert(credentials).values(**row)),
-            ))
+            self._database.write(
+                lambda c: (
+                    c.execute(delete(credentials).where(credentials.c.access_key == access_key)),
+                    c.execute(insert(credentials).values(**row)),
+                )
+            )
             self._known[access_key] = secret
 
     def owner(self, access_key: str) -> str:

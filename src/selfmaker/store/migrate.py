@@ -15,7 +15,8 @@ from selfmaker.store.schema import metadata
 
 HEAD = "0001"  # the newest revision; a test compares it with the files
 
-TABLE_MODULES = (credentials, jobs, log_groups, log_streams, metrics, objects, resources, tags)  # each declares its tables
+# Each declares its tables on the common metadata.
+TABLE_MODULES = (credentials, jobs, log_groups, log_streams, metrics, objects, resources, tags)
 
 version_table = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
 
