@@ -22,18 +22,22 @@ class ImageReference:
 
 @dataclass(frozen=True)
 class EnvironmentRequest:
-    """What to install: a Python version (``3.10``), requirements as pip spells them, and a name for people."""
+    """What to install: a Python version (``3.10``), requirements as pip spells them, and a name for people that is
+    safe as a file name. ``notes``: how the request itself differs from the image. ``without``: dependencies of the
+    requirements that are left out."""
 
     name: str
     python: str
     requirements: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A built virtual environment. ``prefix`` is the environment's folder, ``python`` its interpreter, ``base`` the folder
-    of the interpreter's own installation (None where it is the system's, below /usr); both must be visible to the process at the same paths. ``notes``
-    tell people what differs from the image (a nearest version, say)."""
+    """A built virtual environment. ``prefix`` is the environment's folder, ``python`` its interpreter, ``base`` the
+    folder of the interpreter's own installation (None where it is the system's, below /usr); both must be visible to
+    the process at the same paths. ``notes`` tell people what differs from the image (a nearest version, say)."""
 
     prefix: Path
     python: Path
@@ -51,9 +55,10 @@ class Command:
 
 
 class Runtime(Protocol):
-    """One framework. Stateless and thread safe."""
+    """One framework. Stateless and thread safe. ``description`` names its images and releases, for people."""
 
     name: str
+    description: str
 
     def matches(self, image: ImageReference) -> bool:
         """Whether this runtime stands for that image."""

@@ -1,0 +1,24 @@
+"""The runtimes there are, and which of them stands for an image."""
+
+from selfmaker.errors import NotFound
+from selfmaker.runtimes.base import Runtime
+from selfmaker.runtimes.images import parse_image
+from selfmaker.runtimes.sklearn import Sklearn
+from selfmaker.runtimes.xgboost import Xgboost
+
+__all__ = ["RUNTIMES", "parse_image", "runtime_for"]
+
+RUNTIMES: tuple[Runtime, ...] = (Sklearn(), Xgboost())
+
+
+def runtime_for(uri: str) -> Runtime:
+    """The runtime that stands for the image. Raises NotFound; the message says what there is instead."""
+    image = parse_image(uri)
+    for runtime in RUNTIMES:
+        if runtime.matches(image):
+            return runtime
+    known = "; ".join(runtime.description for runtime in RUNTIMES)
+    raise NotFound(
+        f"no runtime stands for the image {uri}. There are: {known}. Use one of these, with a requirements.txt beside "
+        "your script for what it lacks: containers of your own cannot be run yet."
+    )

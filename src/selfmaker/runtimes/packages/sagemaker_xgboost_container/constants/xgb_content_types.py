@@ -1,0 +1,5 @@
+CSV = "text/csv"
+LIBSVM = "text/libsvm"
+X_LIBSVM = "text/x-libsvm"
+X_PARQUET = "application/x-parquet"
+X_RECORDIO_PROTOBUF = "application/x-recordio-protobuf"
