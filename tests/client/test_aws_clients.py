@@ -33,6 +33,7 @@ def test_another_address_stays(execute: Execute) -> None:
     assert url_of(execute, lookalike) == "http://amazonaws.com.example"
     set_by_the_program = "http://mine.example"
     assert url_of(execute, "boto3.client('s3')", AWS_ENDPOINT_URL_S3=set_by_the_program) == set_by_the_program
+    assert url_of(execute, "boto3.client('s3')", AWS_ENDPOINT_URL=set_by_the_program) == set_by_the_program
 
 
 def test_the_call_arrives(execute: Execute, recorder: Any) -> None:
@@ -42,10 +43,14 @@ def test_the_call_arrives(execute: Execute, recorder: Any) -> None:
 
 
 def test_a_botocore_that_reads_no_endpoint_variable_is_led_here(execute: Execute, recorder: Any) -> None:
-    old = "import botocore.configprovider as p; del p.ConfiguredEndpointProvider\n"
-    # The class is still used by this version's session; only our question is answered as by an old version's.
-    code = f"import botocore.session as s; keep = s.ConfiguredEndpointProvider\n{old}{PREAMBLE}"
-    assert execute(f"{code}print(boto3.client('sts').meta.endpoint_url)", AWS_ENDPOINT_URL="") == recorder.endpoint
+    assert url_of(execute, "boto3.client('sts')", AWS_ENDPOINT_URL="") == recorder.endpoint
+
+
+def test_the_users_log_shows_nothing_that_it_would_not_show_on_aws(execute: Execute) -> None:
+    code = f"import logging, sys; logging.basicConfig(level=logging.INFO, stream=sys.stdout)\n{PREAMBLE}"
+    logged = execute(f"{code}boto3.client('s3')\nboto3.client('sts', endpoint_url='https://sts.amazonaws.com')")
+    assert "endpoint" not in logged
+    assert "Found credentials in environment variables" in logged
 
 
 def test_wrong_arguments_fail_in_botocores_own_words(execute: Execute) -> None:

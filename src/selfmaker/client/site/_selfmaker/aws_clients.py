@@ -59,23 +59,28 @@ def _redirect(owner: Any, name: str) -> None:
 
 
 def _direct(arguments: dict[str, Any], endpoint: str) -> None:
-    """Change the arguments of create_client so that the client goes to ``endpoint``, unless another was asked for."""
+    """Change the arguments of create_client so that the client goes to ``endpoint``, unless another was asked for.
+
+    The address is given even where botocore would read it from the environment: it would tell the user's log so for
+    each client, versions before 1.31 don't read it, and the program may have told it not to.
+    """
     asked = arguments.get("endpoint_url")
     config = arguments.get("config")
+    environment_counts = not getattr(config, "ignore_configured_endpoint_urls", None)
+    if asked is None and environment_counts and _program_set_another(endpoint):
+        return
     if asked is not None and not is_amazon(str(asked)):
         return
-    ignores_environment = config is not None and getattr(config, "ignore_configured_endpoint_urls", None)
-    if asked is not None or ignores_environment or not _environment_is_read():
-        arguments["endpoint_url"] = endpoint
+    arguments["endpoint_url"] = endpoint
     if config is not None:
         arguments["config"] = _without_amazons_routes(config)
 
 
-def _environment_is_read() -> bool:
-    """botocore reads AWS_ENDPOINT_URL since 1.31."""
-    import botocore.configprovider as providers
-
-    return hasattr(providers, "ConfiguredEndpointProvider")
+def _program_set_another(endpoint: str) -> bool:
+    """Whether the environment, which had none but ours at the start, now names other addresses: botocore reads them."""
+    return os.environ.get("AWS_ENDPOINT_URL", "") not in ("", endpoint) or any(
+        name.startswith("AWS_ENDPOINT_URL_") for name in os.environ
+    )
 
 
 def _without_amazons_routes(config: Any) -> Any:
