@@ -80,6 +80,7 @@ class Endpoints:
         )
         self._router = Router()
         self._live: dict[Key, Deployment] = {}
+        self._kept: dict[Key, list[str]] = {}  # the folders that the rows speak of, whether workers are up or not
         self._locks: dict[Key, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = threading.Condition()
@@ -157,9 +158,10 @@ class Endpoints:
         self._files.sweep({folder for row in rows for folder in row.state.get("held", {}).values()})
         for row in rows:
             key = (row.region, row.name)
+            self._kept[key] = [name for name in row.state.get("held", {}).values() if self._files.hold(name)]
             if row.status in (IN_SERVICE, UPDATING, RETURNING, OUT_OF_SERVICE):
                 self._on_loop(self._expect(key))
-                if row.status == IN_SERVICE:
+                if row.status != UPDATING:
                     self._write(key, Change(RETURNING))
                 self._perform(key, self._come_back)
             elif row.status == CREATING:
@@ -245,6 +247,7 @@ class Endpoints:
         row = await self._row(key)
         also = lambda c: tags.forget(c, row.arn)  # noqa: E731
         await self._in_thread(lambda: self._resources.delete(KIND, key[0], key[1], also=also))
+        await self._keep(key, [])
         self._announce()
 
     async def _put_in_service(self, key: Key, deployment: Deployment) -> None:
@@ -260,6 +263,12 @@ class Endpoints:
         }
         document = {"EndpointConfigName": deployment.spec.config}
         await self._written(key, Change(IN_SERVICE, state, document))
+        await self._keep(key, list(deployment.held.values()))
+
+    async def _keep(self, key: Key, names: list[str]) -> None:
+        """Keep these folders for the endpoint's row, and no longer those of before."""
+        before, self._kept[key] = self._kept.get(key, []), [name for name in names if self._files.hold(name)]
+        await self._in_thread(lambda: self._files.drop(before))
 
     # -- the machinery
 
