@@ -12,7 +12,8 @@ from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Mount
 from selfmaker.iam.role import ensure_default_role
 from selfmaker.jobs.engine import Jobs
-from selfmaker.jobs.training import SITE_IN_JOB, Surroundings, TrainingKind
+from selfmaker.jobs.surroundings import SITE_IN_JOB, Surroundings
+from selfmaker.jobs.training import TrainingKind
 from selfmaker.objects.protocol import BucketExists
 from selfmaker.objects.store import ObjectStore
 from selfmaker.runtimes.environments import Environments

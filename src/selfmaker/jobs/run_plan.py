@@ -6,8 +6,9 @@ The plan (``plan.json``) is what ``jobs.training`` and its like write:
     environments   the folder of built environments
     source         a folder whose requirements.txt is to be installed on top, or null
     argv           the command, or null: the image's built-in algorithm
+    directory      where it is run, in the job's file system
     sandbox        which executor backend
-    hosts          [{name, address, variables, mounts: [[source, target, access]], scratch, directory}]
+    hosts          [{name, address, variables, mounts: [[source, target, access]], scratch}]
     hidden         host paths out of the job's reach
     network        whether the job may use the network
 
@@ -82,7 +83,7 @@ def _run(
             **added,
             **host["variables"],
         },
-        directory=host["directory"],
+        directory=plan["directory"],
         scratch=Path(host["scratch"]),
         mounts=tuple(mounts),
         hidden=tuple(Path(path) for path in plan["hidden"]),

@@ -1,13 +1,12 @@
 """Training jobs, as a kind of job: how one is laid out, and how what it made is published."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selfmaker import ids
-from selfmaker.client.environment import SITE, Connection, job_environment
+from selfmaker.client.environment import Connection
 from selfmaker.contract import script_mode
 from selfmaker.contract.artifacts import members, unpack
 from selfmaker.contract.channels import Source, link_channel
@@ -20,40 +19,13 @@ from selfmaker.executors.protocol import Access
 from selfmaker.jobs import outcome
 from selfmaker.jobs.folder import JobFolder, read_json_lines
 from selfmaker.jobs.spec import JobSpec
-from selfmaker.objects.store import ObjectStore
+from selfmaker.jobs.surroundings import MountRow, Surroundings
 from selfmaker.objects.uri import join_s3_uri, parse_s3_uri
 from selfmaker.runtimes.catalog import runtime_for
-from selfmaker.settings import Settings, inherited_environment
-from selfmaker.store.credentials import Credentials
 from selfmaker.store.jobs import Job
-from selfmaker.store.log_streams import LogStreams
-from selfmaker.store.metrics import Metric, Metrics, Sample
+from selfmaker.store.metrics import Metric, Sample
 
-SITE_IN_JOB = "/opt/selfmaker/site"
-PACKAGES_IN_JOB = "/opt/selfmaker/packages"
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
-
-PACKAGES = Path(__file__).resolve().parents[1] / "runtimes" / "packages"
-
-INHERITED = (
-    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
-    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
-)
-INHERITED_PREFIXES = ("PIP_", "UV_INDEX", "UV_DEFAULT_INDEX")
-
-BASE_VARIABLES = {"HOME": "/root", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """The parts of the server that training jobs use. ``endpoint`` tells where jobs reach the server."""
-
-    settings: Settings
-    objects: ObjectStore
-    logs: LogStreams
-    metrics: Metrics
-    credentials: Credentials
-    endpoint: Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -88,24 +60,18 @@ class TrainingKind:
         spec = JobSpec.from_json(job.spec)
         script = self._script(spec, folder)
         cluster = Cluster(spec.hosts, spec.instance_type, spec.groups)
-        laying = Laying(spec, folder, cluster, script, self._connection(job))
+        laying = Laying(spec, folder, cluster, script, self._around.connection(job))
         entry = [*spec.entrypoint, *spec.arguments] if spec.entrypoint else None
         folder.write_plan(
-            {
-                "image": spec.image,
-                "environments": str(self._around.settings.environments),
-                "source": str(script.source) if script else None,
-                "argv": list(script.command.argv) if script else entry,
-                "command": script.command.text if script else None,
-                "sandbox": self._around.settings.sandbox,
-                "hosts": [self._host(job, laying, index) for index in range(len(spec.hosts))],
-                "hidden": [str(self._around.settings.home)],
-                "network": spec.network,
-                "max_runtime": spec.max_runtime,
-                "grace": self._around.settings.stop_grace_seconds,
-                "metric_definitions": [list(pair) for pair in spec.metric_definitions],
-                "compressed": spec.compressed,
-            }
+            self._around.plan(
+                spec,
+                [self._host(job, laying, index) for index in range(len(spec.hosts))],
+                source=str(script.source) if script else None,
+                argv=list(script.command.argv) if script else entry,
+                command=script.command.text if script else None,
+                directory=script_mode.CODE_DIRECTORY if script else ROOT,
+                kind="training",
+            )
         )
 
     def tick(self, job: Job, folder: JobFolder) -> None:
@@ -123,19 +89,12 @@ class TrainingKind:
             learnt["model"] = model or join_s3_uri(base, "model.tar.gz" if spec.compressed else "model/")
         self._publish(folder.artifacts / outcome.OUTPUT, base)
         learnt["metrics_kept"] = self._keep_metrics(job, spec, folder)
-        for access_key, _ in self._around.credentials.owned(job.arn):
-            self._around.credentials.delete(access_key)
+        self._around.withdraw(job)
         self._checkpoints.pop(job.id, None)
         self._metric_counts.pop(job.id, None)
         return learnt
 
     # -- laying out
-
-    def _connection(self, job: Job) -> Connection:
-        """How the job reaches the server, with credentials of its own."""
-        owned = self._around.credentials.owned(job.arn)
-        access_key, secret = owned[0] if owned else self._around.credentials.create(job.arn)
-        return Connection(self._around.endpoint(), access_key, secret, job.region, self._around.settings.account)
 
     def _script(self, spec: JobSpec, folder: JobFolder) -> Script | None:
         """The user's program, unpacked; None where an entry point or the image itself says what to run."""
@@ -165,8 +124,7 @@ class TrainingKind:
         inputs = input_data_config(spec.channels, spec.input_mode)
         resources = laying.cluster.resource_config(name)
         write_config(layout, spec.hyperparameters, inputs, resources)
-        mounts = [(place / "ml", ROOT, Access.READ_WRITE), (SITE, SITE_IN_JOB, Access.READ_ONLY)]
-        mounts.append((PACKAGES, PACKAGES_IN_JOB, Access.READ_ONLY))
+        mounts: list[MountRow] = [(place / "ml", ROOT, Access.READ_WRITE)]
         if laying.script is not None:
             mounts.append((laying.script.source, script_mode.CODE_DIRECTORY, Access.COPY_ON_WRITE))
         for channel in spec.channels:
@@ -175,23 +133,10 @@ class TrainingKind:
             mounts.append((folder, f"{ROOT}/input/data/{channel['ChannelName']}", Access.COPY_ON_WRITE))
         if spec.checkpoint_uri:
             mounts += self._restore(job, spec, place, layout, first=index == 0)
-        scratch = place / "scratch"
-        scratch.mkdir()
-        now_ms = int(job.created * 1000)
-        stream = f"{spec.name}/{name}-{int(job.created)}"
-        self._around.logs.register(spec.region, spec.log_group, stream, laying.folder.log(name), now_ms)
-        return {
-            "name": name,
-            "address": f"127.0.0.{index + 1}",
-            "directory": script_mode.CODE_DIRECTORY if laying.script else "/opt/ml",
-            "scratch": str(scratch),
-            "mounts": [[str(source), target, access.value] for source, target, access in mounts],
-            "variables": self._variables(laying, inputs, resources),
-        }
+        variables = self._variables(laying, inputs, resources)
+        return self._around.host_plan(job, spec, laying.folder, index, mounts, variables)
 
-    def _restore(
-        self, job: Job, spec: JobSpec, place: Path, layout: Layout, *, first: bool
-    ) -> list[tuple[Path, str, Access]]:
+    def _restore(self, job: Job, spec: JobSpec, place: Path, layout: Layout, *, first: bool) -> list[MountRow]:
         """Checkpoints are restored on every host, and kept from the first."""
         try:
             folder = layout.at(spec.checkpoint_path)
@@ -218,12 +163,8 @@ class TrainingKind:
             script=script.settings if script else None,
             framework_module=f"sagemaker_{runtime_for(spec.image).name}_container.training:main",
         )
-        inherited = inherited_environment(INHERITED, INHERITED_PREFIXES)
-        given = {**inherited, **BASE_VARIABLES, **training_variables(facts), **spec.environment}
-        packages = [PACKAGES_IN_JOB, given.get("PYTHONPATH", "")]
-        code = [script_mode.CODE_DIRECTORY] if script else []
-        given["PYTHONPATH"] = ":".join([*code, *(path for path in packages if path)])
-        return job_environment(laying.connection, SITE_IN_JOB, given)
+        own = {**training_variables(facts), **spec.environment}
+        return self._around.variables(laying.connection, own, script_mode.CODE_DIRECTORY if script else "")
 
     # -- publishing
 
@@ -234,26 +175,14 @@ class TrainingKind:
         """
         archive = made.with_name(f"{made.name}.tar.gz")
         if archive.exists():
-            self._put(archive, join_s3_uri(uri, archive.name))
+            self._around.put(archive, join_s3_uri(uri, archive.name))
             return join_s3_uri(uri, archive.name)
         if not made.is_dir():
             return None
         for name, path in members([made]):
             if path.is_file():
-                self._put(path, join_s3_uri(uri, made.name, name))
+                self._around.put(path, join_s3_uri(uri, made.name, name))
         return join_s3_uri(uri, made.name) + "/"
-
-    def _put(self, path: Path, uri: str) -> None:
-        """Store a file by a second name of it, which the store then takes over."""
-        bucket, key = parse_s3_uri(uri)
-        second = path.with_name(f".{path.name}.{ids.unique_id()}")
-        second.hardlink_to(path)
-        try:
-            self._around.objects.put_file(bucket, key, second, move=True)
-        except NotFound as error:
-            raise Invalid(f"ClientError: Artifact upload failed: {uri}: {error.message}") from None
-        finally:
-            second.unlink(missing_ok=True)
 
     def _sync_checkpoints(self, job: Job, spec: JobSpec, folder: JobFolder, *, final: bool) -> None:
         if not spec.checkpoint_uri:
