@@ -4,7 +4,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,17 @@ from botocore.config import Config
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from edge_packages import s3  # noqa: E402
+from edge_packages import s3
 
-from selfmaker.aws.edge import Edge, EdgeSettings  # noqa: E402
-from selfmaker.aws.http import HttpRequest, HttpResponse, Limits  # noqa: E402
-from selfmaker.services import Services  # noqa: E402
+from selfmaker.aws.edge import Edge, EdgeSettings
+from selfmaker.aws.http import HttpRequest, HttpResponse, Limits
+from selfmaker.services import Services
 
 PACKAGES = [f"edge_packages.{name}" for name in ("sagemaker", "sagemaker_runtime", "s3", "sts", "iam", "cloudwatch")]
 KEY, SECRET = "AKIATESTTESTTESTTEST", "test/secret+key"
+
+
+SESSION = boto3.session.Session()
 
 
 @dataclass
@@ -33,17 +36,28 @@ class RunningEdge:
     port: int
     loop: asyncio.AbstractEventLoop
     scheme: str = "http"
+    clients: dict[str, Any] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         return f"{self.scheme}://127.0.0.1:{self.port}"
 
-    def client(self, service: str, secret: str = SECRET, key: str = KEY, region: str = "eu-west-1", **options: Any) -> Any:
-        config = Config(retries={"total_max_attempts": 1}, **options)
-        return boto3.session.Session().client(
-            service, endpoint_url=self.url, region_name=region, aws_access_key_id=key, aws_secret_access_key=secret,
-            config=config, verify=False,
-        )
+    def client(
+        self, service: str, secret: str = SECRET, key: str = KEY, region: str = "eu-west-1", **options: Any
+    ) -> Any:
+        """A client without retries; ``options`` are Config's. Made once for the same arguments."""
+        wanted = repr((service, secret, key, region, options))
+        if wanted not in self.clients:
+            self.clients[wanted] = SESSION.client(
+                service,
+                endpoint_url=self.url,
+                region_name=region,
+                aws_access_key_id=key,
+                aws_secret_access_key=secret,
+                config=Config(retries={"total_max_attempts": 1}, **options),
+                verify=False,
+            )
+        return self.clients[wanted]
 
 
 def pages(http: HttpRequest) -> HttpResponse | None:
@@ -59,8 +73,14 @@ def run_edge(scheme: str = "http", tls: Any = None, **settings: Any) -> Iterator
     thread.start()
 
     async def start() -> tuple[Edge, int]:
-        edge = Edge(Services(), PACKAGES, EdgeSettings("123456789012", "us-east-1", **settings),
-                    secret_of=secrets.get, pages=pages, limits=limits)
+        edge = Edge(
+            Services(),
+            PACKAGES,
+            EdgeSettings("123456789012", "us-east-1", **settings),
+            secret_of=secrets.get,
+            pages=pages,
+            limits=limits,
+        )
         return edge, await edge.start("127.0.0.1", 0, tls)
 
     edge, port = asyncio.run_coroutine_threadsafe(start(), loop).result()

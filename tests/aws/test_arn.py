@@ -6,9 +6,15 @@ from selfmaker.aws.arn import arn, parse
 from selfmaker.errors import Invalid
 
 
-@pytest.mark.parametrize(("region", "start"), [
-    ("us-east-1", "arn:aws:"), ("cn-north-1", "arn:aws-cn:"), ("us-gov-west-1", "arn:aws-us-gov:"), ("eu-west-3", "arn:aws:"),
-])
+@pytest.mark.parametrize(
+    ("region", "start"),
+    [
+        ("us-east-1", "arn:aws:"),
+        ("cn-north-1", "arn:aws-cn:"),
+        ("us-gov-west-1", "arn:aws-us-gov:"),
+        ("eu-west-3", "arn:aws:"),
+    ],
+)
 def test_partition(region, start):
     assert arn("sagemaker", region, "1", "model/m") == f"{start}sagemaker:{region}:1:model/m"
 

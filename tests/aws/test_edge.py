@@ -20,11 +20,14 @@ def test_json(edge):
 def test_json_request_keeps_awss_names_and_the_region_of_the_signature(edge):
     client = edge.client("sagemaker", region="ap-south-1")
     request = {
-        "TrainingJobName": "job", "RoleArn": ROLE, "HyperParameters": {"x": "1"},
+        "TrainingJobName": "job",
+        "RoleArn": ROLE,
+        "HyperParameters": {"x": "1"},
         "AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "File"},
         "OutputDataConfig": {"S3OutputPath": "s3://b/o"},
         "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 60}, "Tags": [],
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        "Tags": [],
     }
     assert client.create_training_job(**request)["TrainingJobArn"].startswith("arn:aws:sagemaker:ap-south-1:1234")
     assert sagemaker.SEEN[-1] == request
@@ -35,13 +38,16 @@ def test_an_output_that_is_empty_and_an_operation_on_the_loop(edge):
     assert sagemaker.SEEN[-1] == {"ModelName": "m"}
 
 
-@pytest.mark.parametrize(("name", "status", "code", "message"), [
-    ("missing", 400, "ValidationException", "Could not find missing"),
-    ("limit", 400, "ResourceLimitExceeded", "too many"),
-    ("lacking", 501, "ServiceUnavailable", "no sandbox"),
-    ("aws", 400, "ResourceNotFound", "Requested resource not found."),
-    ("full", 507, "InsufficientStorage", "No space is left on the server's disk"),
-])
+@pytest.mark.parametrize(
+    ("name", "status", "code", "message"),
+    [
+        ("missing", 400, "ValidationException", "Could not find missing"),
+        ("limit", 400, "ResourceLimitExceeded", "too many"),
+        ("lacking", 501, "ServiceUnavailable", "no sandbox"),
+        ("aws", 400, "ResourceNotFound", "Requested resource not found."),
+        ("full", 507, "InsufficientStorage", "No space is left on the server's disk"),
+    ],
+)
 def test_errors_of_the_engine(edge, name, status, code, message):
     with pytest.raises(ClientError) as caught:
         edge.client("sagemaker").describe_training_job(TrainingJobName=name)
@@ -114,8 +120,13 @@ def test_query_error(edge):
 
 def test_rpc_v2_cbor(edge):
     response = edge.client("cloudwatch").get_metric_statistics(
-        Namespace="N", MetricName="loss", Dimensions=[{"Name": "d", "Value": "v"}], StartTime=1700000000.25, EndTime=1700000100,
-        Period=60, Statistics=["Average"],
+        Namespace="N",
+        MetricName="loss",
+        Dimensions=[{"Name": "d", "Value": "v"}],
+        StartTime=1700000000.25,
+        EndTime=1700000100,
+        Period=60,
+        Statistics=["Average"],
     )
     assert response["Label"] == "loss"
     assert response["Datapoints"][0]["Average"] == 0.25
@@ -128,7 +139,13 @@ def test_what_aws_has_and_we_dont_is_501_and_not_tried_again(edge):
         ("sagemaker", lambda c: c.list_models(), "ListModels"),
         ("s3", lambda c: c.get_bucket_cors(Bucket="b"), "GetBucketCors"),
         ("iam", lambda c: c.list_users(), "ListUsers"),
-        ("sagemaker-metrics", lambda c: c.batch_put_metrics(TrialComponentName="t", MetricData=[{"MetricName": "m", "Timestamp": 1, "Value": 1}]), "BatchPutMetrics"),
+        (
+            "sagemaker-metrics",
+            lambda c: c.batch_put_metrics(
+                TrialComponentName="t", MetricData=[{"MetricName": "m", "Timestamp": 1, "Value": 1}]
+            ),
+            "BatchPutMetrics",
+        ),
         ("cloudwatch", lambda c: c.list_metrics(), "ListMetrics"),
         ("sqs", lambda c: c.list_queues(), "ListQueues"),
         ("lambda", lambda c: c.list_functions(), "ListFunctions"),

@@ -8,8 +8,27 @@ import pytest
 from botocore.exceptions import ClientError
 from edge_packages import s3
 
-KEYS = ["a", "a/b", "/leading", "trailing/", "a//b", "../up", "a/./b/..", "sp ace", "plus+", "per%cent", "%2F", "é/日本", "q?x=1#f",
-        "a&b=c", "'quote\"", "~tilde-_.", "new\nline", "*(!)", "x" * 1024]
+KEYS = [
+    "a",
+    "a/b",
+    "/leading",
+    "trailing/",
+    "a//b",
+    "../up",
+    "a/./b/..",
+    "sp ace",
+    "plus+",
+    "per%cent",
+    "%2F",
+    "é/日本",
+    "q?x=1#f",
+    "a&b=c",
+    "'quote\"",
+    "~tilde-_.",
+    "new\nline",
+    "*(!)",
+    "x" * 1024,
+]
 
 
 @pytest.fixture

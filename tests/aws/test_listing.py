@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfmaker.aws.errors import AwsError
-from selfmaker.aws.listing import page, page_of
+from selfmaker.aws.listing import Usual, page, page_of
 
 ROWS = [
     {"JobName": "b-Train", "JobStatus": "Failed", "CreationTime": 10.0, "LastModifiedTime": 40.0},
@@ -19,33 +19,38 @@ def names(request, rows=ROWS, **options):
     return [row["JobName"] for row in output["Jobs"]]
 
 
-@pytest.mark.parametrize(("request_", "expected"), [
-    ({}, ["c-other", "a-train", "b-Train"]),
-    ({"SortOrder": "Ascending"}, ["b-Train", "a-train", "c-other"]),
-    ({"SortBy": "Name", "SortOrder": "Ascending"}, ["a-train", "b-Train", "c-other"]),
-    ({"SortBy": "Status", "SortOrder": "Ascending"}, ["a-train", "c-other", "b-Train"]),
-    ({"SortBy": "LastModifiedTime"}, ["c-other", "b-Train", "a-train"]),
-    ({"NameContains": "TRAIN"}, ["a-train", "b-Train"]),
-    ({"StatusEquals": "Completed"}, ["c-other", "a-train"]),
-    ({"StatusEquals": "Stopped"}, []),
-    ({"CreationTimeAfter": 10.0}, ["c-other", "a-train"]),
-    ({"CreationTimeBefore": 20.0}, ["b-Train"]),
-    ({"LastModifiedTimeAfter": 35, "LastModifiedTimeBefore": 45}, ["b-Train"]),
-    ({"CreatedAfter": 15.0, "NameContains": "o"}, ["c-other"]),
-    ({"MaxResults": 1, "StatusEquals": "Failed"}, ["b-Train"]),
-])
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({}, ["c-other", "a-train", "b-Train"]),
+        ({"SortOrder": "Ascending"}, ["b-Train", "a-train", "c-other"]),
+        ({"SortBy": "Name", "SortOrder": "Ascending"}, ["a-train", "b-Train", "c-other"]),
+        ({"SortBy": "Status", "SortOrder": "Ascending"}, ["a-train", "c-other", "b-Train"]),
+        ({"SortBy": "LastModifiedTime"}, ["c-other", "b-Train", "a-train"]),
+        ({"NameContains": "TRAIN"}, ["a-train", "b-Train"]),
+        ({"StatusEquals": "Completed"}, ["c-other", "a-train"]),
+        ({"StatusEquals": "Stopped"}, []),
+        ({"CreationTimeAfter": 10.0}, ["c-other", "a-train"]),
+        ({"CreationTimeBefore": 20.0}, ["b-Train"]),
+        ({"LastModifiedTimeAfter": 35, "LastModifiedTimeBefore": 45}, ["b-Train"]),
+        ({"CreatedAfter": 15.0, "NameContains": "o"}, ["c-other"]),
+        ({"MaxResults": 1, "StatusEquals": "Failed"}, ["b-Train"]),
+    ],
+)
 def test_filters_and_orders(request_, expected):
     assert names(request_) == expected
 
 
 def test_the_operations_defaults():
-    assert names({}, sort="Name", order="Ascending") == ["a-train", "b-Train", "c-other"]
+    assert names({}, usual=Usual(sort="Name", order="Ascending")) == ["a-train", "b-Train", "c-other"]
     assert len(names({}, [{"JobName": str(n)} for n in range(30)])) == 10
 
 
 @given(
     st.lists(st.tuples(st.text(max_size=3), st.integers(0, 3)), unique_by=lambda pair: pair[0]),
-    st.integers(1, 5), st.sampled_from(["Ascending", "Descending"]), st.sampled_from(["Name", "CreationTime"]),
+    st.integers(1, 5),
+    st.sampled_from(["Ascending", "Descending"]),
+    st.sampled_from(["Name", "CreationTime"]),
 )
 def test_pages_together_are_the_whole(pairs, size, order, by):
     rows = [{"JobName": name, "CreationTime": float(created)} for name, created in pairs]
@@ -81,7 +86,10 @@ def test_a_token_is_good_for_its_own_order_only():
 
 @given(st.text())
 def test_a_bad_token_is_the_callers_mistake(token):
-    for call in (lambda: page(ROWS, {"NextToken": token}, "Jobs", name="JobName"), lambda: page_of(ROWS, {"NextToken": token})):
+    for call in (
+        lambda: page(ROWS, {"NextToken": token}, "Jobs", name="JobName"),
+        lambda: page_of(ROWS, {"NextToken": token}),
+    ):
         with pytest.raises(AwsError) as caught:
             call()
         assert caught.value.status == 400

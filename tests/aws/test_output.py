@@ -3,17 +3,27 @@
 from selfmaker.aws.output import cut, describe
 
 DOCUMENT = {
-    "TrainingJobName": "j", "Tags": [{"Key": "not", "Value": "here"}], "VpcConfig": {}, "RetryStrategy": {"Unknown": 1},
+    "TrainingJobName": "j",
+    "Tags": [{"Key": "not", "Value": "here"}],
+    "VpcConfig": {},
+    "RetryStrategy": {"Unknown": 1},
     "OutputDataConfig": {"S3OutputPath": "s3://b", "KmsKeyId": "", "Extra": 1, "CompressionType": None},
-    "InputDataConfig": [{"ChannelName": "train", "DataSource": {"S3DataSource": {"S3Uri": "s3://x", "AttributeNames": []}}}],
-    "HyperParameters": {"a": "1", "b": None}, "TrainingJobStatus": "InProgress",
+    "InputDataConfig": [
+        {"ChannelName": "train", "DataSource": {"S3DataSource": {"S3Uri": "s3://x", "AttributeNames": []}}}
+    ],
+    "HyperParameters": {"a": "1", "b": None},
+    "TrainingJobStatus": "InProgress",
 }
 
 
 def test_describe_is_the_document_cut_to_the_output():
-    output = describe("sagemaker", "DescribeTrainingJob", DOCUMENT, {"TrainingJobStatus": "Completed", "BillableTimeInSeconds": 2})
+    output = describe(
+        "sagemaker", "DescribeTrainingJob", DOCUMENT, {"TrainingJobStatus": "Completed", "BillableTimeInSeconds": 2}
+    )
     assert output == {
-        "TrainingJobName": "j", "TrainingJobStatus": "Completed", "BillableTimeInSeconds": 2,
+        "TrainingJobName": "j",
+        "TrainingJobStatus": "Completed",
+        "BillableTimeInSeconds": 2,
         "OutputDataConfig": {"S3OutputPath": "s3://b", "KmsKeyId": ""},
         "InputDataConfig": [
             {"ChannelName": "train", "DataSource": {"S3DataSource": {"S3Uri": "s3://x", "AttributeNames": []}}}

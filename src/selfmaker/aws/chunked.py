@@ -52,7 +52,7 @@ class ChunkedBody(Body):
             self._left = size
         else:
             if size > _CHUNK_LIMIT:
-                raise AwsError("InvalidChunkSizeError", "Only the last chunk is allowed to have a size larger than the limit")
+                raise AwsError("InvalidChunkSizeError", "A chunk is larger than 64 MiB")
             data = self._exactly(size)
             self._check(self._signer.chunk(self._previous, sha256(data).hexdigest()), signature)
             self._previous = signature
@@ -103,7 +103,11 @@ class ChunkedBody(Body):
             name, colon, value = line.decode("latin-1").partition(":")
             total += len(line)
             if not colon or total > _TRAILER_LIMIT:
-                raise AwsError("MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.")
+                raise AwsError(
+                    "MalformedTrailerError",
+                    "The request contained trailing data that was not well-formed or did not conform to our published "
+                    "schema.",
+                )
             name = name.strip().lower()
             if name == "x-amz-trailer-signature":
                 signature = value.strip()
@@ -116,8 +120,12 @@ class ChunkedBody(Body):
 
     def _check(self, made: str, given: str) -> None:
         if not hmac.compare_digest(made.encode(), given.encode("latin-1", "replace")):
-            raise AwsError("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you "
-                           "provided. Check your key and signing method.", 403)
+            raise AwsError(
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match the signature you "
+                "provided. Check your key and signing method.",
+                403,
+            )
 
     # --- the coded bytes
 

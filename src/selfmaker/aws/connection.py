@@ -45,9 +45,9 @@ class Connection(asyncio.Protocol):
         self._tasks: set[asyncio.Task[None]] = set()
         self._pauses: set[str] = set()
         self._touched = self._loop.time()
-        self._closing = False   # the present answer is the last one
+        self._closing = False  # the present answer is the last one
         self._lingering = False  # the last answer is out; what comes is dropped
-        self._deaf = False      # nothing more is parsed
+        self._deaf = False  # nothing more is parsed
         self._reset_message()
 
     def _reset_message(self) -> None:

@@ -16,9 +16,17 @@ _QUERY = {
 _S3 = {
     "missing": ("AccessDenied", 403, "Access Denied"),
     "unknown_key": ("InvalidAccessKeyId", 403, "The AWS Access Key Id you provided does not exist in our records."),
-    "mismatch": ("SignatureDoesNotMatch", 403,
-                 "The request signature we calculated does not match the signature you provided. Check your key and signing method."),
-    "skewed": ("RequestTimeTooSkewed", 403, "The difference between the request time and the current time is too large."),
+    "mismatch": (
+        "SignatureDoesNotMatch",
+        403,
+        "The request signature we calculated does not match the signature you provided. "
+        "Check your key and signing method.",
+    ),
+    "skewed": (
+        "RequestTimeTooSkewed",
+        403,
+        "The difference between the request time and the current time is too large.",
+    ),
     "expired": ("AccessDenied", 403, ""),
     "unsigned_headers": ("AccessDenied", 403, ""),
 }

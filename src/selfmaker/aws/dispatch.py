@@ -41,9 +41,9 @@ class RawRoute:
 def raw_route(service: str, name: str, matches: Callable[[HttpRequest], bool]) -> Callable[[F], F]:
     """Mark a function as the answer to every request for which ``matches`` holds, whatever the models say.
 
-    ``matches`` runs on the event loop for every request of that service that carries no SigV4 service of another; it must be
-    quick. The function runs on a worker thread. A signature in the header or query has been verified; an anonymous
-    request is let through with ``call.access_key`` empty, and the function must decide itself.
+    ``matches`` runs on the event loop, for every request that is routed to ``service``, and must be quick. The
+    function runs on a worker thread. A signature in the header or query has been verified; an anonymous request is let
+    through with ``call.access_key`` empty, and the function must decide itself.
     """
 
     def mark(function: F) -> F:

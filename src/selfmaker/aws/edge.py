@@ -15,21 +15,22 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from selfmaker import ids
-from selfmaker.aws import payload, sigv4, validation
+from selfmaker.aws import payload, sigv4, structure, validation
+from selfmaker.aws.body import BytesBody
 from selfmaker.aws.denials import denial
 from selfmaker.aws.dispatch import Answer, RawRoute, collect
 from selfmaker.aws.errors import AwsError
 from selfmaker.aws.http import HttpRequest, HttpResponse, HttpServer, Limits, opened
 from selfmaker.aws.operation import Call, FileRange, Reply
 from selfmaker.aws.protocols.base import Circumstances, Inbound
-from selfmaker.aws.protocols.translation import internal_failure, translated, validation_code
+from selfmaker.aws.protocols.translation import internal_failure, translated
 from selfmaker.aws.routing import Router, Target, not_answered
 from selfmaker.services import Services
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-Pages = Callable[[HttpRequest], "HttpResponse | None | Awaitable[HttpResponse | None]"]
+Pages = Callable[[HttpRequest], "HttpResponse | Awaitable[HttpResponse | None] | None"]
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Edge:
         session = self._open(request)
         request.state = session
         try:
-            self._let_in(session)
+            self._let_in(session, whole=False)
         except AwsError as error:
             return self._fail(session, error)
         return None
@@ -152,20 +153,27 @@ class Edge:
         if target.plan is not None:
             session.answer = self._registry.answers.get((name, target.plan.name))
 
-    def _let_in(self, session: Session) -> None:
-        """All that can be said before the body has come. Raises AwsError."""
+    def _let_in(self, session: Session, *, whole: bool) -> None:
+        """All that can be said of a request at once, before its body is read; ``whole`` when that isn't still to come.
+        Raises AwsError."""
         signature = session.signature
         if session.raw is None and session.target.problem is not None and session.signature is None:
             raise session.target.problem
         if self._settings.verify:
             if signature is None:
                 if session.raw is None and not (session.target.plan is not None and session.target.plan.unsigned):
-                    raise denial(sigv4.RejectionError("missing", "Missing Authentication Token"),
-                                 session.target.protocol.name, None)
+                    raise denial(
+                        sigv4.RejectionError("missing", "Missing Authentication Token"),
+                        session.target.protocol.name,
+                        None,
+                    )
             else:
                 session.secret = self._secret_of(signature.access_key)
+                body = session.http.body
                 if signature.payload_hash is not None or session.secret is None:
                     self._verify(session, signature.payload_hash or "")
+                elif whole and isinstance(body, BytesBody):
+                    self._verify(session, sigv4.digest_of(body.data))
         if session.raw is not None:
             return
         if session.target.problem is not None:
@@ -189,7 +197,7 @@ class Edge:
 
     async def _answer(self, session: Session) -> HttpResponse:
         if session.http.state is None:
-            self._let_in(session)
+            self._let_in(session, whole=True)
         if session.raw is not None:
             return await self._in(self._uploads, self._run_raw, session, session.raw)
         answer = session.answer
@@ -216,7 +224,7 @@ class Edge:
         data = payload.collect(body, session.target.protocol.name)
         if self._settings.verify and session.signature is not None and not session.verified:
             self._verify(session, sigv4.digest_of(data))
-        return data
+        return data if session.target.protocol.name.startswith("rest-") else payload.inflated(data, session.http)
 
     def _chunk_signer(self, session: Session) -> sigv4.ChunkSigner | None:
         if session.secret is None or session.signature is None or session.signature.version != 4:
@@ -256,10 +264,12 @@ class Edge:
     def _checked(self, session: Session, answer: Answer, inbound: Inbound) -> dict[str, Any]:
         protocol = session.target.protocol
         request = protocol.parse(inbound)
-        check = validation.required if protocol.name == "rest-xml" else validation.check
-        violations = check(answer.plan.input, request)
-        if violations:
-            raise validation.failure(violations, validation_code(protocol.name))
+        if protocol.name == "rest-xml":
+            structure.check(answer.plan, request)
+        elif violations := validation.check(answer.plan.input, request):
+            raise validation.failure(
+                violations, "ValidationError" if protocol.name == "query" else "ValidationException"
+            )
         return request
 
     def _respond(self, session: Session, answer: Answer, output: Any) -> HttpResponse:
@@ -270,7 +280,11 @@ class Edge:
         signature, http, target = session.signature, session.http, session.target
         return Call(
             service=target.service.name if target.service is not None else "",
-            operation=session.raw.name if session.raw is not None else target.plan.name if target.plan is not None else "",
+            operation=session.raw.name
+            if session.raw is not None
+            else target.plan.name
+            if target.plan is not None
+            else "",
             region=(signature.region if signature is not None else "") or self._settings.region,
             account=self._settings.account,
             access_key=signature.access_key if signature is not None else "",
@@ -284,7 +298,13 @@ class Edge:
         protocol = session.target.protocol
         told = translated(error, protocol.name)
         if told is None:
-            log.error("%s %s (request %s) failed", session.http.method, session.http.target, session.request_id, exc_info=error)
+            log.error(
+                "%s %s (request %s) failed",
+                session.http.method,
+                session.http.target,
+                session.request_id,
+                exc_info=error,
+            )
             told = internal_failure(protocol.name, session.request_id)
         return protocol.fail(told, session.circumstances())
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from selfmaker.aws.connection import Connection
 
 
-
 @dataclass(frozen=True)
 class OpenFile:
     """``length`` bytes from ``offset`` of a file that is open already; whoever sends it closes the descriptor."""
@@ -49,8 +48,19 @@ class HttpRequest:
     """One request. ``target`` is what stood in the request line; ``path`` and ``query`` are its raw parts, still
     percent-encoded. ``headers`` have lower-case names and latin-1 text; repeated ones are joined by ``,``."""
 
-    __slots__ = ("body", "headers", "keep_alive", "method", "path", "query", "refusal", "resource", "scheme", "state",
-                 "target")
+    __slots__ = (
+        "body",
+        "headers",
+        "keep_alive",
+        "method",
+        "path",
+        "query",
+        "refusal",
+        "resource",
+        "scheme",
+        "state",
+        "target",
+    )
 
     def __init__(self, method: str, target: str, headers: dict[str, str], body: Body, scheme: str = "http") -> None:
         self.method = method

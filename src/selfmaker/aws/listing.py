@@ -19,6 +19,17 @@ _Place = tuple[bool, float, str, str]
 
 
 @dataclass(frozen=True)
+class Usual:
+    """What an operation does when the request doesn't say, and where its rows have their times, if not as most do."""
+
+    sort: str = "CreationTime"
+    order: str = "Descending"
+    limit: int = 10
+    created: str = "CreationTime"
+    modified: str = "LastModifiedTime"
+
+
+@dataclass(frozen=True)
 class _Columns:
     """Under which members a summary row has what the filters and orders ask for; "" where it doesn't."""
 
@@ -35,29 +46,27 @@ def page(
     *,
     name: str,
     status: str = "",
-    created: str = "CreationTime",
-    modified: str = "LastModifiedTime",
-    sort: str = "CreationTime",
-    order: str = "Descending",
-    limit: int = 10,
+    usual: Usual | None = None,
 ) -> dict[str, Any]:
     """The output of a List operation over ``rows``, which are its summaries: ``{member: [...], "NextToken": ...}``.
 
     ``request``'s NameContains (whatever the case), StatusEquals, CreationTimeAfter/Before, CreatedAfter/Before and
-    LastModifiedTimeAfter/Before filter; SortBy, SortOrder, MaxResults and NextToken do what they say. The keywords name
-    the members of a row and the operation's defaults. Raises AwsError for a token that is not ours.
+    LastModifiedTimeAfter/Before filter; SortBy, SortOrder, MaxResults and NextToken do what they say. ``name`` and
+    ``status`` are the members of a row that have its name and status. Raises AwsError for a token that is not ours.
     """
-    columns = _Columns(name, status, created, modified)
+    usual = usual or Usual()
+    columns = _Columns(name, status, usual.created, usual.modified)
     kept = [row for row in rows if _admits(row, request, columns)]
-    by, way = request.get("SortBy", sort), request.get("SortOrder", order)
+    by, way = request.get("SortBy", usual.sort), request.get("SortOrder", usual.order)
     descending = way == "Descending"
-    column = {"Name": name, "Status": status, "CreationTime": created, "LastModifiedTime": modified}.get(by, by)
+    known = {"Name": name, "Status": status, "CreationTime": usual.created, "LastModifiedTime": usual.modified}
+    column = known.get(by, by)
     placed = sorted(((_place(row, column, name), row) for row in kept), key=lambda pair: pair[0], reverse=descending)
     token = request.get("NextToken")
     if token is not None:
         last = _read_place(token, f"{by}/{way}")
         placed = [pair for pair in placed if (pair[0] < last if descending else pair[0] > last)]
-    most = request.get("MaxResults") or limit
+    most = request.get("MaxResults") or usual.limit
     output: dict[str, Any] = {member: [dict(row) for _, row in placed[:most]]}
     if len(placed) > most:
         output["NextToken"] = _token([f"{by}/{way}", *placed[most - 1][0]])
@@ -92,7 +101,9 @@ def _admits(row: Row, request: Mapping[str, Any], columns: _Columns) -> bool:
     return all(
         _within(row.get(column), request.get(f"{word}After"), request.get(f"{word}Before"))
         for word, column in (
-            ("CreationTime", columns.created), ("Created", columns.created), ("LastModifiedTime", columns.modified),
+            ("CreationTime", columns.created),
+            ("Created", columns.created),
+            ("LastModifiedTime", columns.modified),
         )
     )
 
@@ -128,5 +139,3 @@ def _read(token: str) -> Any:
         return json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError):
         return None
-
-

@@ -47,8 +47,9 @@ class Bindings:
                 self._bind(Member(name, member.serialization.get("name", name), member))
             payload = shape.serialization.get("payload")
             if payload is not None:
-                self.payload = Member(payload, shape.members[payload].serialization.get("name", payload),
-                                      shape.members[payload])
+                self.payload = Member(
+                    payload, shape.members[payload].serialization.get("name", payload), shape.members[payload]
+                )
                 self.body = []
 
     def _bind(self, member: Member) -> None:
@@ -183,8 +184,9 @@ def service(name: str) -> Service:
 @lru_cache(maxsize=1)
 def _loader() -> Any:
     """Only what botocore ships: a user's ~/.aws/models must not change what the server understands."""
-    return botocore.loaders.Loader(include_default_search_paths=False,
-                                   extra_search_paths=[botocore.loaders.Loader.BUILTIN_DATA_PATH])
+    return botocore.loaders.Loader(
+        include_default_search_paths=False, extra_search_paths=[botocore.loaders.Loader.BUILTIN_DATA_PATH]
+    )
 
 
 @lru_cache(maxsize=1)

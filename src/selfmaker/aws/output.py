@@ -1,4 +1,4 @@
-"""Documents cut to the shape of an operation's output, so that a Describe is what is stored and nothing is listed by hand."""
+"""Documents cut to the shape of an operation's output: a Describe is what is stored, and nothing is listed by hand."""
 
 from collections.abc import Mapping
 from typing import Any

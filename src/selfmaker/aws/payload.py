@@ -1,5 +1,7 @@
 """The body that an operation gets: without its transfer codings, and held to what the signature says of it."""
 
+import zlib
+
 from selfmaker.aws import sigv4
 from selfmaker.aws.body import Body, BytesBody, HashedBody
 from selfmaker.aws.chunked import ChunkedBody
@@ -23,8 +25,12 @@ def ready(http: HttpRequest, signature: sigv4.Signature | None, signer: sigv4.Ch
         return _chunked(http, declared, signer)
     if not sigv4.is_hash(declared):
         if declared not in ("", sigv4.UNSIGNED):
-            raise AwsError("InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
-                           "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
+            raise AwsError(
+                "InvalidArgument",
+                "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
+                "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER "
+                "or a valid sha256 value.",
+            )
         return http.body
     body = http.body
     if not isinstance(body, BytesBody):
@@ -60,6 +66,27 @@ def collect(body: Body, protocol: str) -> bytes:
     return data
 
 
+def inflated(data: bytes, http: HttpRequest) -> bytes:
+    """The body of a value without the compression that clients give to big requests of some operations (PutMetricData).
+    Raises AwsError."""
+    coding = http.headers.get("content-encoding", "").strip().lower()
+    if coding != "gzip":
+        return data
+    engine = zlib.decompressobj(wbits=31)
+    try:
+        whole = engine.decompress(data, _MOST)
+    except zlib.error:
+        raise AwsError("SerializationException", "the body is not valid gzip") from None
+    if not engine.eof:
+        raise AwsError("SerializationException", "the body is cut short, or inflates to more than any request holds")
+    return whole
+
+
 def _mismatch(declared: str, found: str) -> AwsError:
-    return AwsError("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.", 400,
-                    ClientComputedContentSHA256=declared, S3ComputedContentSHA256=found)
+    return AwsError(
+        "XAmzContentSHA256Mismatch",
+        "The provided 'x-amz-content-sha256' header does not match what was computed.",
+        400,
+        ClientComputedContentSHA256=declared,
+        S3ComputedContentSHA256=found,
+    )

@@ -50,8 +50,10 @@ class Routes:
             template.methods.setdefault(plan.method, []).append(candidate)
         self._templates = sorted(templates.values(), key=lambda t: t.weight, reverse=True)
 
-    def find(self, method: str, path: str, query: str, headers: Mapping[str, str]) -> tuple[Plan, dict[str, str]] | None:
-        """The operation and its decoded labels. Raises WrongMethodError, or MalformedError when the path is not UTF-8."""
+    def find(
+        self, method: str, path: str, query: str, headers: Mapping[str, str]
+    ) -> tuple[Plan, dict[str, str]] | None:
+        """The operation and its decoded labels. Raises WrongMethodError, and MalformedError for a path in no UTF-8."""
         wrong_method = False
         for template in self._templates:
             found = template.regex.fullmatch(path)
@@ -96,7 +98,8 @@ def _candidate(plan: Plan, query: str, *, preferred: bool) -> _Candidate:
             literals.add((name, value if equals else None))
     required = set(plan.input.required_members) if plan.input is not None else set()
     return _Candidate(
-        plan, frozenset(literals),
+        plan,
+        frozenset(literals),
         frozenset(m.wire for m in plan.sends.query if m.name in required),
         frozenset(m.wire.lower() for m in plan.sends.headers if m.name in required),
         preferred,

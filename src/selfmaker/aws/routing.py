@@ -19,8 +19,14 @@ from selfmaker.aws.protocols.scalars import MalformedError
 from selfmaker.aws.routes import Routes, WrongMethodError
 from selfmaker.errors import NotFound
 
-_FAMILY = ("sagemaker", "sagemaker-runtime", "sagemaker-metrics", "sagemaker-featurestore-runtime", "sagemaker-a2i-runtime",
-           "sagemaker-edge")
+_FAMILY = (
+    "sagemaker",
+    "sagemaker-runtime",
+    "sagemaker-metrics",
+    "sagemaker-featurestore-runtime",
+    "sagemaker-a2i-runtime",
+    "sagemaker-edge",
+)
 _BUCKET_HOST = re.compile(r"(.+?)\.(?:s3(?:[.-][a-z0-9-]+)*\.)?(?:localhost|amazonaws\.com)(?::\d+)?", re.IGNORECASE)
 _NO_BUCKET = frozenset(("s3", "selfmaker", "sagemaker", "aws", "api"))
 _RPC_PATH = re.compile(r"/service/([\w.-]+)/operation/(\w+)", re.ASCII)
@@ -77,8 +83,9 @@ class Router:
         for service in services:
             if service.target_prefix == prefix and "json" in service.protocols:
                 return self._named(service, "json", operation)
-        return Target(BY_NAME["json"], _speaking(services, "json"),
-                      problem=_unknown_target(services, target, signed_for))
+        return Target(
+            BY_NAME["json"], _speaking(services, "json"), problem=_unknown_target(services, target, signed_for)
+        )
 
     def _by_rpc_path(self, services: list[model.Service], path: str, signed_for: str | None) -> Target:
         found = _RPC_PATH.fullmatch(path)
@@ -108,8 +115,13 @@ class Router:
         if operation not in service.operation_names:
             if protocol == "query":
                 return Target(wire, service, problem=AwsError("InvalidAction", f"Could not find operation {operation}"))
-            return Target(wire, service, problem=AwsError(
-                "UnknownOperationException", f"AWS's {service.name} has no operation {operation[:128]!r}"))
+            return Target(
+                wire,
+                service,
+                problem=AwsError(
+                    "UnknownOperationException", f"AWS's {service.name} has no operation {operation[:128]!r}"
+                ),
+            )
         return Target(wire, service, service.plan(operation))
 
     # --- by path
@@ -145,21 +157,30 @@ class Router:
             found = routes.find(http.method, http.resource, http.query, http.headers)
         except WrongMethodError:
             code = "MethodNotAllowed" if service.name == "s3" else "UnknownOperationException"
-            return Target(wire, service, problem=AwsError(
-                code, "The specified method is not allowed against this resource.", 405))
+            return Target(
+                wire, service, problem=AwsError(code, "The specified method is not allowed against this resource.", 405)
+            )
         except MalformedError as malformed:
             code = "InvalidURI" if service.name == "s3" else "SerializationException"
             return Target(wire, service, problem=AwsError(code, f"Couldn't parse the specified URI: {malformed}"))
         if found is None:
-            return Target(wire, service, problem=AwsError(
-                "UnknownOperationException", f"{service.name} has nothing at {http.method} {http.path[:256]}", 404))
+            return Target(
+                wire,
+                service,
+                problem=AwsError(
+                    "UnknownOperationException", f"{service.name} has nothing at {http.method} {http.path[:256]}", 404
+                ),
+            )
         return Target(wire, service, *found)
 
 
 def not_answered(service: str, operation: str) -> AwsError:
     """501, which clients don't try again, for what AWS has and we don't."""
-    return AwsError("NotImplemented", f"selfmaker does not answer {service} {operation[:256]}; "
-                    "`selfmaker operations` lists what it answers", 501)
+    return AwsError(
+        "NotImplemented",
+        f"selfmaker does not answer {service} {operation[:256]}; `selfmaker operations` lists what it answers",
+        501,
+    )
 
 
 def _unknown_target(services: list[model.Service], target: str, signed_for: str | None) -> AwsError:

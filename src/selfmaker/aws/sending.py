@@ -201,6 +201,11 @@ def _push(target: int, start: bytes, source: int, span: tuple[int, int]) -> tupl
     return start, sent
 
 
+def _one_line(value: str) -> str:
+    """A value that cannot end its header, whatever a user's program put into it."""
+    return value.replace("\r", " ").replace("\n", " ") if "\r" in value or "\n" in value else value
+
+
 def _stated_length(headers: Mapping[str, str]) -> int | None:
     for name, value in headers.items():
         if name.lower() == "content-length":
@@ -213,9 +218,7 @@ def _head(response: HttpResponse, length: int | None, *, close: bool) -> bytes:
     lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}", _date(int(time.time()))]
     stated = False
     for name, value in response.headers.items():
-        if "\r" in value or "\n" in value:
-            value = value.replace("\r", " ").replace("\n", " ")
-        lines.append(f"{name}: {value}\r\n")
+        lines.append(f"{name}: {_one_line(value)}\r\n")
         stated = stated or name.lower() == "content-length"
     if not stated and status not in (204, 304) and status >= 200:
         lines.append("Transfer-Encoding: chunked\r\n" if length is None else f"Content-Length: {length}\r\n")

@@ -19,8 +19,11 @@ from selfmaker.aws.http import HttpRequest
 
 EMPTY_HASH = sha256(b"").hexdigest()
 UNSIGNED = "UNSIGNED-PAYLOAD"
-STREAMING = ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-             "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+STREAMING = (
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+    "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+)
 MAX_SKEW = 15 * 60
 _WEEK = 7 * 24 * 3600
 _STAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
@@ -29,7 +32,8 @@ _FIELD = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]*)")
 
 
 class RejectionError(Exception):
-    """Why a request is not let in. ``kind``: missing, incomplete, unknown_key, mismatch, skewed, expired, unsigned_headers."""
+    """Why a request is not let in. ``kind`` is one of missing, incomplete, unknown_key, mismatch, skewed, expired and
+    unsigned_headers."""
 
     def __init__(self, kind: str, message: str, **details: Any) -> None:
         super().__init__(message)
@@ -78,7 +82,7 @@ class ChunkSigner:
 
 
 def read(http: HttpRequest) -> Signature | None:
-    """The signature that came with the request, None for an anonymous one. Raises RejectionError when it is no signature."""
+    """The signature that came with the request, None for an anonymous one. Raises RejectionError for half a one."""
     authorization = http.headers.get("authorization")
     if authorization is not None:
         if authorization.startswith("AWS4-HMAC-SHA256"):
@@ -98,7 +102,7 @@ def read(http: HttpRequest) -> Signature | None:
 
 
 def _from_header(http: HttpRequest, authorization: str) -> Signature:
-    found = {name: value for name, value in _FIELD.findall(authorization)}
+    found = dict(_FIELD.findall(authorization))
     missing = [name for name in ("Credential", "Signature", "SignedHeaders") if not found.get(name)]
     if missing:
         wanted = " ".join(f"Authorization header requires '{name}' parameter." for name in missing)
@@ -106,12 +110,23 @@ def _from_header(http: HttpRequest, authorization: str) -> Signature:
     access_key, date, region, service = _credential(found["Credential"])
     stamp = http.headers.get("x-amz-date") or _from_date(http.headers.get("date", ""))
     if not _STAMP.fullmatch(stamp):
-        raise RejectionError("incomplete", "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+        raise RejectionError(
+            "incomplete", "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
+        )
     if stamp[:8] != date:
-        raise RejectionError("mismatch", "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date "
-                        f"from HTTP: '{date}' != '{stamp[:8]}', from '{stamp}'.")
+        raise RejectionError(
+            "mismatch",
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date "
+            f"from HTTP: '{date}' != '{stamp[:8]}', from '{stamp}'.",
+        )
     return Signature(
-        4, access_key, found["Signature"], region, service, stamp, _names(found["SignedHeaders"]),
+        4,
+        access_key,
+        found["Signature"],
+        region,
+        service,
+        stamp,
+        _names(found["SignedHeaders"]),
         payload_hash=http.headers.get("x-amz-content-sha256"),
     )
 
@@ -119,11 +134,14 @@ def _from_header(http: HttpRequest, authorization: str) -> Signature:
 def _from_query(http: HttpRequest) -> Signature:
     query = dict(parse_qsl(http.query, keep_blank_values=True, errors="replace"))
     if query.get("X-Amz-Algorithm") != "AWS4-HMAC-SHA256":
-        raise RejectionError("incomplete", "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
+        raise RejectionError("incomplete", 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"')
     names = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders")
     if any(not query.get(name) for name in names):
-        raise RejectionError("incomplete", "Query-string authentication version 4 requires the X-Amz-Algorithm, "
-                        "X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
+        raise RejectionError(
+            "incomplete",
+            "Query-string authentication version 4 requires the X-Amz-Algorithm, "
+            "X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
+        )
     access_key, date, region, service = _credential(query["X-Amz-Credential"])
     stamp = query["X-Amz-Date"]
     if not _STAMP.fullmatch(stamp) or stamp[:8] != date:
@@ -132,12 +150,22 @@ def _from_query(http: HttpRequest) -> Signature:
     if not (lifetime.isascii() and lifetime.isdigit() and len(lifetime) < 12):
         raise RejectionError("incomplete", "X-Amz-Expires should be a number")
     if int(lifetime) > _WEEK:
-        raise RejectionError("incomplete", "X-Amz-Expires must be less than a week (in seconds); "
-                        "that is, the given X-Amz-Expires must be less than 604800 seconds")
+        raise RejectionError(
+            "incomplete",
+            "X-Amz-Expires must be less than a week (in seconds); "
+            "that is, the given X-Amz-Expires must be less than 604800 seconds",
+        )
     payload = query.get("X-Amz-Content-Sha256") or http.headers.get("x-amz-content-sha256")
     return Signature(
-        4, access_key, query["X-Amz-Signature"], region, service, stamp, _names(query["X-Amz-SignedHeaders"]),
-        presigned=True, expires=moment(stamp) + int(lifetime),
+        4,
+        access_key,
+        query["X-Amz-Signature"],
+        region,
+        service,
+        stamp,
+        _names(query["X-Amz-SignedHeaders"]),
+        presigned=True,
+        expires=moment(stamp) + int(lifetime),
         payload_hash=payload or (UNSIGNED if service == "s3" else None),
     )
 
@@ -145,8 +173,11 @@ def _from_query(http: HttpRequest) -> Signature:
 def _credential(text: str) -> tuple[str, str, str, str]:
     parts = text.rsplit("/", 4)
     if len(parts) != 5 or parts[4] != "aws4_request" or not all(parts):
-        raise RejectionError("incomplete", "Credential must have at least 5 slash-delimited elements and end in 'aws4_request', "
-                        f"e.g. keyid/date/region/service/aws4_request, got '{text}'")
+        raise RejectionError(
+            "incomplete",
+            "Credential must have at least 5 slash-delimited elements and end in 'aws4_request', "
+            f"e.g. keyid/date/region/service/aws4_request, got '{text}'",
+        )
     return parts[0], parts[1], parts[2], parts[3]
 
 
@@ -174,10 +205,12 @@ def moment(stamp: str) -> float:
 
 
 def verify(signature: Signature, http: HttpRequest, secret: str | None, payload_hash: str) -> None:
-    """Raises RejectionError unless ``secret`` made ``signature`` for this request. ``payload_hash`` is what the body hashes
-    to, or what the request says of it where that is signed."""
+    """Raises RejectionError unless ``secret`` made ``signature`` for this request. ``payload_hash`` is what the body
+    hashes to, or what the request says of it where that is signed."""
     if secret is None:
-        raise RejectionError("unknown_key", "The security token included in the request is invalid.", AWSAccessKeyId=signature.access_key)
+        raise RejectionError(
+            "unknown_key", "The security token included in the request is invalid.", AWSAccessKeyId=signature.access_key
+        )
     if signature.version == 2:
         from selfmaker.aws import sigv2
 
@@ -185,19 +218,24 @@ def verify(signature: Signature, http: HttpRequest, secret: str | None, payload_
         return
     _check_time(signature)
     _check_coverage(signature, http)
+    key = _key(secret, signature)
+    given = signature.signature.encode("ascii", "replace").decode()
+    tried: list[tuple[str, str]] = []
     for path, query in _spellings(signature, http):
         request = _canonical_request(http, path, query, (signature, payload_hash))
-        text = f"AWS4-HMAC-SHA256\n{signature.stamp}\n{signature.scope}\n{sha256(request.encode('latin-1', 'replace')).hexdigest()}"
-        made = _mac(_key(secret, signature), text).hex()
-        if hmac.compare_digest(made, signature.signature.encode("ascii", "replace").decode()):
+        digest = sha256(request.encode("latin-1", "replace")).hexdigest()
+        text = f"AWS4-HMAC-SHA256\n{signature.stamp}\n{signature.scope}\n{digest}"
+        if hmac.compare_digest(_mac(key, text).hex(), given):
             return
-        first = (request, text)
+        tried.append((request, text))
     raise RejectionError(
         "mismatch",
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
         "Key and signing method. Consult the service documentation for details.",
-        AWSAccessKeyId=signature.access_key, StringToSign=first[1], SignatureProvided=signature.signature,
-        CanonicalRequest=first[0],
+        AWSAccessKeyId=signature.access_key,
+        StringToSign=tried[0][1],
+        SignatureProvided=signature.signature,
+        CanonicalRequest=tried[0][0],
     )
 
 
@@ -226,25 +264,40 @@ def _check_time(signature: Signature) -> None:
     server = clock.iso8601(now)
     if signature.expires is not None:
         if now >= signature.expires:
-            raise RejectionError("expired", "Request has expired", Expires=clock.iso8601(signature.expires), ServerTime=server)
+            raise RejectionError(
+                "expired", "Request has expired", Expires=clock.iso8601(signature.expires), ServerTime=server
+            )
         if sent > now + MAX_SKEW:
             raise RejectionError("expired", "Request is not valid yet", ServerTime=server)
     elif abs(now - sent) > MAX_SKEW:
         side = "expired" if sent < now else "not yet current"
         stamp = datetime.fromtimestamp(now, tz=timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-        raise RejectionError("skewed", f"Signature {side}: {signature.stamp} is too far from {stamp} (15 min.)",
-                        RequestTime=signature.stamp, ServerTime=server, MaxAllowedSkewMilliseconds=MAX_SKEW * 1000)
+        raise RejectionError(
+            "skewed",
+            f"Signature {side}: {signature.stamp} is too far from {stamp} (15 min.)",
+            RequestTime=signature.stamp,
+            ServerTime=server,
+            MaxAllowedSkewMilliseconds=MAX_SKEW * 1000,
+        )
 
 
 def _check_coverage(signature: Signature, http: HttpRequest) -> None:
     if "host" not in signature.signed_headers:
         raise RejectionError("mismatch", "'Host' must be a 'SignedHeader' in the AWS Authorization.")
     if signature.service == "s3":
-        loose = [name for name in http.headers if name.startswith("x-amz-") and name not in signature.signed_headers
-                 and not (signature.presigned and name == "x-amz-content-sha256")]
+        loose = [
+            name
+            for name in http.headers
+            if name.startswith("x-amz-")
+            and name not in signature.signed_headers
+            and not (signature.presigned and name == "x-amz-content-sha256")
+        ]
         if loose:
-            raise RejectionError("unsigned_headers", "There were headers present in the request which were not signed",
-                            HeadersNotSigned=", ".join(sorted(loose)))
+            raise RejectionError(
+                "unsigned_headers",
+                "There were headers present in the request which were not signed",
+                HeadersNotSigned=", ".join(sorted(loose)),
+            )
 
 
 def _spellings(signature: Signature, http: HttpRequest) -> Any:

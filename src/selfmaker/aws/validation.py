@@ -2,7 +2,6 @@
 enums), all violations at once, in the words in which AWS's services report them.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +9,7 @@ from typing import Any
 
 from selfmaker.aws.errors import AwsError
 from selfmaker.aws.model import Shape
-from selfmaker.aws.patterns import compiled
+from selfmaker.aws.patterns import Pattern, compiled
 
 _SHOWN = 1024
 _MOST = 20
@@ -36,8 +35,7 @@ class _Rules:
 
     lowest: float | None
     highest: float | None
-    pattern: re.Pattern[str] | None
-    pattern_text: str
+    pattern: Pattern | None
     allowed: frozenset[str] | None
     choices: str
 
@@ -130,9 +128,8 @@ def _broken(shape: Shape, value: Any) -> list[str]:
     if kind in _SIZED and (size := _size(value)) is not None:
         broken = [_length(rules, low=low) for low in (True, False) if _outside(rules, size, low=low)]
     if isinstance(value, str):
-        # A text that is too long is not matched: some patterns take exponential time.
-        if rules.pattern is not None and not broken and not rules.pattern.fullmatch(value):
-            broken.append(f"Member must satisfy regular expression pattern: {rules.pattern_text}")
+        if rules.pattern is not None and not broken and not rules.pattern.fits(value):
+            broken.append(f"Member must satisfy regular expression pattern: {rules.pattern.text}")
         if rules.allowed is not None and value not in rules.allowed:
             broken.append(f"Member must satisfy enum value set: {rules.choices}")
     return broken
@@ -152,8 +149,11 @@ def _outside(rules: _Rules, size: float, *, low: bool) -> bool:
 
 def _range(rules: _Rules, *, low: bool) -> str:
     word, bound = ("greater", rules.lowest) if low else ("less", rules.highest)
-    return f"Member must have value {word} than or equal to {bound:g}" if isinstance(bound, float) else (
-        f"Member must have value {word} than or equal to {bound}")
+    return (
+        f"Member must have value {word} than or equal to {bound:g}"
+        if isinstance(bound, float)
+        else (f"Member must have value {word} than or equal to {bound}")
+    )
 
 
 def _length(rules: _Rules, *, low: bool) -> str:
@@ -173,7 +173,7 @@ def _all_rules(shape: Shape) -> str:
     if rules.lowest is not None:
         lines.append(describe(rules, low=True))
     if rules.pattern is not None:
-        lines.append(f"Member must satisfy regular expression pattern: {rules.pattern_text}")
+        lines.append(f"Member must satisfy regular expression pattern: {rules.pattern.text}")
     if rules.allowed is not None:
         lines.append(f"Member must satisfy enum value set: {rules.choices}")
     return ", ".join(lines)
@@ -195,9 +195,11 @@ def _rules(shape: Shape) -> _Rules | None:
     if lowest is None and highest is None and pattern is None and enum is None:
         return None
     return _Rules(
-        lowest, highest,
-        compiled(pattern) if pattern is not None else None, pattern or "",
-        frozenset(enum) if enum else None, f"[{', '.join(enum)}]" if enum else "",
+        lowest,
+        highest,
+        compiled(pattern) if pattern is not None else None,
+        frozenset(enum) if enum else None,
+        f"[{', '.join(enum)}]" if enum else "",
     )
 
 
@@ -232,28 +234,3 @@ def _java(value: Any, depth: int = 0) -> str:
 
 def _lower(name: str) -> str:
     return name[:1].lower() + name[1:]
-
-
-def required(shape: Shape | None, value: dict[str, Any]) -> list[Violation]:
-    """Only what is missing, for services that word everything else themselves."""
-    found: list[Violation] = []
-    if shape is not None:
-        _missing(shape, value, "", found)
-    return found
-
-
-def _missing(shape: Shape, value: Any, path: str, found: list[Violation]) -> None:
-    if len(found) >= _MOST or value is None:
-        return
-    if shape.type_name == "structure":
-        prefix = f"{path}." if path else ""
-        found.extend(
-            Violation(prefix + _lower(name), "null", "Member must not be null")
-            for name in shape.required_members
-            if value.get(name) is None
-        )
-        for name, item in value.items():
-            _missing(shape.members[name], item, prefix + _lower(name), found)
-    elif shape.type_name == "list":
-        for index, item in enumerate(value, 1):
-            _missing(shape.member, item, f"{path}.{index}.member", found)

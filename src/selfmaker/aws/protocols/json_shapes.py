@@ -13,7 +13,7 @@ from selfmaker.aws.protocols.scalars import MalformedError
 def loads(body: bytes) -> Any:
     """Parse a JSON text strictly. Raises MalformedError."""
     try:
-        return json.loads(body, parse_constant=_no_constant)
+        return json.loads(body.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise MalformedError("the body is not valid JSON") from None
 
@@ -27,7 +27,7 @@ def _no_constant(name: str) -> Any:
 
 
 def from_json(shape: Shape, value: Any) -> Any:
-    """The request member that ``value`` stands for. Members that the model doesn't know are passed over, as AWS does."""
+    """The member that ``value`` stands for. Members that the model doesn't know are passed over, as AWS does."""
     return _READERS[shape.type_name](shape, value)
 
 

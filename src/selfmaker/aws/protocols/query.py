@@ -9,7 +9,7 @@ from selfmaker.aws.operation import Reply
 from selfmaker.aws.protocols import rest, scalars, xml_shapes
 from selfmaker.aws.protocols.base import Circumstances, Inbound, modeled
 from selfmaker.aws.protocols.scalars import MalformedError
-from selfmaker.aws.protocols.xml_shapes import escape
+from selfmaker.aws.protocols.xml_shapes import escape_legibly
 
 _DEPTH = 32
 Tree = dict[str, Any]  # name -> Tree; the text of a name itself stands under ""
@@ -37,8 +37,10 @@ class Query:
             parts.append(f"<{wrapper}>")
             xml_shapes.structure_content(plan.output, reply.output, parts.append)
             parts.append(f"</{wrapper}>")
-        parts.append(f"<ResponseMetadata><RequestId>{circumstances.request_id}</RequestId></ResponseMetadata>"
-                     f"</{plan.name}Response>")
+        parts.append(
+            f"<ResponseMetadata><RequestId>{circumstances.request_id}</RequestId></ResponseMetadata>"
+            f"</{plan.name}Response>"
+        )
         headers = {"x-amzn-RequestId": circumstances.request_id, "Content-Type": "text/xml", **reply.headers}
         return HttpResponse(reply.status or plan.status, headers, "".join(parts).encode("utf-8", "replace"))
 
@@ -47,8 +49,8 @@ class Query:
         namespace = circumstances.service.namespace if circumstances.service is not None else ""
         sender = "Sender" if status < 500 else "Receiver"
         parts = [
-            f'<ErrorResponse xmlns="{namespace}"><Error><Type>{sender}</Type><Code>{escape(error.code)}</Code>'
-            f"<Message>{escape(error.message)}</Message>"
+            f'<ErrorResponse xmlns="{namespace}"><Error><Type>{sender}</Type><Code>{escape_legibly(error.code)}</Code>'
+            f"<Message>{escape_legibly(error.message)}</Message>"
         ]
         if shape is not None:
             known = {k: v for k, v in error.members.items() if k.lower() != "message"}

@@ -9,7 +9,7 @@ from selfmaker.aws.operation import Reply
 from selfmaker.aws.protocols import rest, xml_shapes
 from selfmaker.aws.protocols.base import Circumstances, Inbound, modeled
 from selfmaker.aws.protocols.scalars import MalformedError
-from selfmaker.aws.protocols.xml_shapes import escape
+from selfmaker.aws.protocols.xml_shapes import escape, escape_legibly
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _MALFORMED = "The XML you provided was not well-formed or did not validate against our published schema"
@@ -48,8 +48,13 @@ class RestXml:
         try:
             result = rest.read_parts(inbound)
         except rest.MalformedParameterError as problem:
-            raise AwsError("InvalidArgument", f"Provided {problem.name}: {problem.problem}", 400,
-                           ArgumentName=problem.name, ArgumentValue=problem.value) from None
+            raise AwsError(
+                "InvalidArgument",
+                f"Provided {problem.name}: {problem.problem}",
+                400,
+                ArgumentName=problem.name,
+                ArgumentValue=problem.value,
+            ) from None
         except MalformedError as problem:
             raise AwsError("InvalidURI", f"Couldn't parse the specified URI: {problem}") from None
         try:
@@ -91,8 +96,9 @@ class RestXml:
             headers.setdefault("Content-Type", "application/octet-stream")
         elif reply.output.get(payload.name) is not None:
             parts: list[str] = [_DECLARATION]
-            xml_shapes.to_xml(payload.shape, reply.output[payload.name], payload.wire, parts.append,
-                              plan.service.namespace)
+            xml_shapes.to_xml(
+                payload.shape, reply.output[payload.name], payload.wire, parts.append, plan.service.namespace
+            )
             response.body = _bytes(parts)
         if response.body and plan.method != "HEAD":
             headers.setdefault("Content-Type", "application/xml")
@@ -113,14 +119,16 @@ class RestXml:
         if circumstances.method == "HEAD" or status == 304:
             return HttpResponse(status, headers)
         headers["Content-Type"] = "application/xml"
-        parts = [_DECLARATION, f"<Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"]
+        parts = [_DECLARATION, f"<Error><Code>{escape_legibly(error.code)}</Code>"]
+        parts.append(f"<Message>{escape_legibly(error.message)}</Message>")
         if circumstances.resource and "Resource" not in error.members:
-            parts.append(f"<Resource>{escape(circumstances.resource)}</Resource>")
+            parts.append(f"<Resource>{escape_legibly(circumstances.resource)}</Resource>")
         for name, value in error.members.items():
             if value is not None:
-                parts.append(f"<{name}>{escape(str(value))}</{name}>")
-        parts.append(f"<RequestId>{circumstances.request_id}</RequestId>"
-                     f"<HostId>{headers['x-amz-id-2']}</HostId></Error>")
+                parts.append(f"<{name}>{escape_legibly(str(value))}</{name}>")
+        parts.append(
+            f"<RequestId>{circumstances.request_id}</RequestId><HostId>{headers['x-amz-id-2']}</HostId></Error>"
+        )
         return HttpResponse(status, headers, _bytes(parts))
 
 

@@ -136,7 +136,7 @@ def _zone(offset: str | None) -> timezone:
 def from_text(shape: Shape, value: str) -> Any:
     """A scalar from a header, a query parameter, a form field or an XML text."""
     kind = shape.type_name
-    if kind == "string" or kind == "char":
+    if kind in ("string", "char"):
         return value
     if kind in _BITS:
         if not _INTEGER.fullmatch(value.strip()):
@@ -188,7 +188,7 @@ def float_text(value: float) -> str:
 def format_timestamp(seconds: float, form: str) -> str:
     if form == "rfc822":
         return formatdate(int(seconds), usegmt=True)
-    if form == "unixtimestamp" or form == "unixTimestamp":
+    if form.lower() == "unixtimestamp":
         return repr(epoch(seconds))
     moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=math.floor(seconds * 1000 + 0.5))
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

@@ -35,7 +35,6 @@ _S3 = {
     errors.Unavailable: ("ServiceUnavailable", 501),
 }
 _TABLES = {"rest-xml": _S3, "query": _QUERY}
-_VALIDATION = {"query": "ValidationError", "rest-xml": "InvalidRequest"}
 _INTERNAL = {"rest-xml": "InternalError"}
 
 
@@ -65,12 +64,11 @@ def disk_full(error: BaseException | None) -> bool:
     return False
 
 
-def validation_code(protocol: str) -> str:
-    return _VALIDATION.get(protocol, "ValidationException")
-
-
 def internal_failure(protocol: str, request_id: str) -> AwsError:
     """What a client is told of a defect of ours; the log has the rest under the same request id."""
     code = _INTERNAL.get(protocol, "InternalFailure")
-    return AwsError(code, f"The request processing has failed because of an unknown error; the server's log has more "
-                    f"under {request_id}", 500)
+    return AwsError(
+        code,
+        f"The request processing has failed because of an unknown error; the server's log has more under {request_id}",
+        500,
+    )

@@ -1,5 +1,6 @@
 """Values of modelled shapes as XML, in both directions."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -210,3 +211,11 @@ _ESCAPES = str.maketrans(
 def escape(text: str) -> str:
     """Text as XML carries it. Control characters become references, as S3 writes them."""
     return text.translate(_ESCAPES)
+
+
+_ILLEGIBLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def escape_legibly(text: str) -> str:
+    """As ``escape``, for errors, which every client must be able to parse: what XML cannot hold is replaced."""
+    return escape(_ILLEGIBLE.sub("\N{REPLACEMENT CHARACTER}", text))

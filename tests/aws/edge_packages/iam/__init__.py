@@ -11,10 +11,16 @@ SEEN: list[dict[str, Any]] = []
 @operation("iam", "CreateRole")
 def create_role(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     SEEN.append(request)
-    return {"Role": {
-        "Path": "/", "RoleName": request["RoleName"], "RoleId": "AROA1234567890123456", "Arn": "arn:aws:iam::1:role/x",
-        "CreateDate": 1700000000.0, "Tags": request.get("Tags", []),
-    }}
+    return {
+        "Role": {
+            "Path": "/",
+            "RoleName": request["RoleName"],
+            "RoleId": "AROA1234567890123456",
+            "Arn": "arn:aws:iam::1:role/x",
+            "CreateDate": 1700000000.0,
+            "Tags": request.get("Tags", []),
+        }
+    }
 
 
 @operation("iam", "GetRole")

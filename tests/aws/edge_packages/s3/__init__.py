@@ -30,7 +30,11 @@ def put_object(call: Call, request: dict[str, Any]) -> dict[str, Any]:
             file.write(data)
     target.with_suffix(".new").rename(target)
     OBJECTS[request["Bucket"], request["Key"]] = {
-        **request, "Path": target, "Size": size, "ETag": f'"{digest.hexdigest()}"', "Trailers": dict(body.trailers),
+        **request,
+        "Path": target,
+        "Size": size,
+        "ETag": f'"{digest.hexdigest()}"',
+        "Trailers": dict(body.trailers),
         "Length": body.length,
     }
     return {"ETag": f'"{digest.hexdigest()}"'}
@@ -48,10 +52,16 @@ def get_object(call: Call, request: dict[str, Any]) -> dict[str, Any] | Reply:
     if request["Key"] == "pieces":
         return {"Body": _pieces(), "ContentType": "text/plain"}
     stored = _found(request)
-    output = {"ETag": stored["ETag"], "LastModified": 1700000000.0, "Metadata": stored.get("Metadata", {}),
-              "ContentType": stored.get("ContentType", "binary/octet-stream")}
+    output = {
+        "ETag": stored["ETag"],
+        "LastModified": 1700000000.0,
+        "Metadata": stored.get("Metadata", {}),
+        "ContentType": stored.get("ContentType", "binary/octet-stream"),
+    }
     if "Range" in request:
-        return Reply({**output, "Body": FileRange(stored["Path"], 1, 3), "ContentRange": f"bytes 1-3/{stored['Size']}"}, 206)
+        return Reply(
+            {**output, "Body": FileRange(stored["Path"], 1, 3), "ContentRange": f"bytes 1-3/{stored['Size']}"}, 206
+        )
     return {**output, "Body": FileRange(stored["Path"], 0, stored["Size"])}
 
 
@@ -73,9 +83,14 @@ def upload_part(call: Call, request: dict[str, Any]) -> dict[str, Any]:
 
 @operation("s3", "ListObjectsV2")
 def list_objects_v2(call: Call, request: dict[str, Any]) -> dict[str, Any]:
-    keys = sorted(key for bucket, key in OBJECTS if bucket == request["Bucket"] and key.startswith(request.get("Prefix", "")))
+    keys = sorted(
+        key for bucket, key in OBJECTS if bucket == request["Bucket"] and key.startswith(request.get("Prefix", ""))
+    )
     return {
-        "Name": request["Bucket"], "Prefix": request.get("Prefix"), "KeyCount": len(keys), "IsTruncated": False,
+        "Name": request["Bucket"],
+        "Prefix": request.get("Prefix"),
+        "KeyCount": len(keys),
+        "IsTruncated": False,
         "MaxKeys": request.get("MaxKeys", 1000),
         "Contents": [{"Key": key, "Size": 1, "LastModified": 1700000000.123, "ETag": '"x"'} for key in keys],
         "CommonPrefixes": [{"Prefix": "p/"}],

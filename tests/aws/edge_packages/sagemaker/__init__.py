@@ -14,7 +14,9 @@ GATE = threading.Event()
 @operation("sagemaker", "CreateTrainingJob")
 def create_training_job(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     SEEN.append(request)
-    return {"TrainingJobArn": f"arn:aws:sagemaker:{call.region}:{call.account}:training-job/{request['TrainingJobName']}"}
+    return {
+        "TrainingJobArn": f"arn:aws:sagemaker:{call.region}:{call.account}:training-job/{request['TrainingJobName']}"
+    }
 
 
 @operation("sagemaker", "DescribeTrainingJob")

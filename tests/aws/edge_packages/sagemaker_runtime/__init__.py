@@ -10,8 +10,12 @@ from selfmaker.aws.operation import Call, operation
 async def invoke_endpoint(call: Call, request: dict[str, Any]) -> dict[str, Any]:
     if request["EndpointName"] == "broken":
         raise AwsError(
-            "ModelError", "Received server error (500)", 400,
-            OriginalStatusCode=500, OriginalMessage="Traceback", LogStreamArn="arn:aws:logs:x",
+            "ModelError",
+            "Received server error (500)",
+            400,
+            OriginalStatusCode=500,
+            OriginalMessage="Traceback",
+            LogStreamArn="arn:aws:logs:x",
         )
     return {
         "Body": request["Body"][::-1],
