@@ -11,7 +11,8 @@ from selfmaker.client.environment import SITE, Connection, job_environment
 from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Mount
 from selfmaker.iam.role import ensure_default_role
-from selfmaker.jobs.engine import Jobs
+from selfmaker.jobs.engine import JobKind, Jobs
+from selfmaker.jobs.processing import ProcessingKind
 from selfmaker.jobs.surroundings import SITE_IN_JOB, Surroundings
 from selfmaker.jobs.training import TrainingKind
 from selfmaker.objects.protocol import BucketExists
@@ -59,7 +60,10 @@ class Parts:
         surroundings = Surroundings(
             settings, store.objects, store.logs, store.metrics, store.credentials, lambda: self._endpoint
         )
-        kinds = {"TrainingJob": TrainingKind(surroundings)}
+        kinds: dict[str, JobKind] = {
+            "TrainingJob": TrainingKind(surroundings),
+            "ProcessingJob": ProcessingKind(surroundings),
+        }
         self._jobs = Jobs(store.jobs, settings.home / "jobs", kinds, settings.slots)
         neighbours = Neighbours(
             resources=store.resources,

@@ -15,12 +15,13 @@ HOMOGENEOUS_GROUP = "homogeneousCluster"
 
 @dataclass(frozen=True)
 class Cluster:
-    """The hosts of a job. ``groups`` are AWS's InstanceGroup structures, empty for a cluster of one kind."""
+    """The hosts of a job. ``groups`` are AWS's InstanceGroup structures, empty for a cluster of one kind. On AWS the
+    hosts meet on ``eth0``; ours share a machine and its loopback, and a machine need not have an ``eth0``."""
 
     hosts: tuple[str, ...]
     instance_type: str
     groups: tuple[Mapping[str, Any], ...] = ()
-    network_interface: str = "eth0"
+    network_interface: str = "lo"
 
     def resource_config(self, host: str) -> dict[str, Any]:
         """resourceconfig.json of one host."""
@@ -71,6 +72,17 @@ def write_config(layout: Layout, hyperparameters: Mapping[str, str], inputs: Any
     }
     for name, document in documents.items():
         (layout.config / name).write_text(json.dumps(document))
+
+
+def write_processing_config(layout: Layout, document: Mapping[str, Any], host: str, hosts: Sequence[str]) -> None:
+    """What a processing container finds in ``/opt/ml/config``: the request as AWS describes it, and the hosts.
+
+    The form is given by "How Amazon SageMaker Processing Configures Your Processing Container".
+    """
+    folder = layout.root / "config"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "processingjobconfig.json").write_text(json.dumps(document))
+    (folder / "resourceconfig.json").write_text(json.dumps({"current_host": host, "hosts": list(hosts)}))
 
 
 def _group(name: str, instance_type: str, hosts: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 The plan (``plan.json``) is what ``jobs.training`` and its like write:
 
+    kind           training or processing: whether artifacts are packed
     image          the image's URI
     environments   the folder of built environments
     source         a folder whose requirements.txt is to be installed on top, or null

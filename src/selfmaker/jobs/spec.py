@@ -7,7 +7,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class JobSpec:
-    """One job to run. ``channels`` are AWS's Channel structures; ``entrypoint`` and ``arguments`` override what the
+    """One job to run. ``channels`` are AWS's Channel structures, ``inputs`` and ``outputs``
+    ProcessingInput and ProcessingOutput; ``entrypoint`` and ``arguments`` override what the
     image would run; ``max_runtime`` is in seconds, 0 for no limit; ``attempts`` is how often a job may be started when
     the fault was ours."""
 
@@ -26,6 +27,8 @@ class JobSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     input_mode: str = "File"
     channels: tuple[Mapping[str, Any], ...] = ()
+    inputs: tuple[Mapping[str, Any], ...] = ()
+    outputs: tuple[Mapping[str, Any], ...] = ()
     output: str = ""
     compressed: bool = True
     checkpoint_uri: str = ""
@@ -42,7 +45,7 @@ class JobSpec:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "JobSpec":
         values = dict(data)
-        for name in ("hosts", "groups", "entrypoint", "arguments", "channels"):
+        for name in ("hosts", "groups", "entrypoint", "arguments", "channels", "inputs", "outputs"):
             values[name] = tuple(values[name])
         values["metric_definitions"] = tuple((name, regex) for name, regex in values["metric_definitions"])
         return cls(**values)

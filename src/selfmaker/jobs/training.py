@@ -70,7 +70,7 @@ class TrainingKind:
                 argv=list(script.command.argv) if script else entry,
                 command=script.command.text if script else None,
                 directory=script_mode.CODE_DIRECTORY if script else ROOT,
-                kind="training",
+                kind=outcome.TRAINING,
             )
         )
 

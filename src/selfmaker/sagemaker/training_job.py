@@ -11,13 +11,12 @@ from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, Conflict, NotFound
 from selfmaker.jobs import states
 from selfmaker.jobs.engine import Jobs, Submission
+from selfmaker.sagemaker.job_status import not_found, rejected, status
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.sagemaker.training_spec import DEFAULT_MAX_RUNTIME, training_spec
 from selfmaker.store.jobs import Job
 
 KIND = "TrainingJob"
-
-_STATUS = {states.COMPLETED: "Completed", states.FAILED: "Failed", states.STOPPED: "Stopped"}
 
 _SECONDARY = {
     states.QUEUED: ("Pending", ""),
@@ -74,7 +73,7 @@ def stop_training_job(call: Call, request: Request) -> Output:
     except NotFound:
         raise not_found() from None
     except Conflict:
-        raise _rejected(find(call, request)) from None
+        raise rejected("training", find(call, request)) from None
     return None
 
 
@@ -91,7 +90,7 @@ def update_training_job(call: Call, request: Request) -> Output:
     try:
         call.use(Jobs).amend_document(KIND, call.region, job.name, changes)
     except Conflict:
-        raise _rejected(find(call, request)) from None
+        raise rejected("training", find(call, request)) from None
     return {"TrainingJobArn": job.arn}
 
 
@@ -116,16 +115,6 @@ def find(call: Call, request: Request) -> Job:
         return call.use(Jobs).get(KIND, call.region, request["TrainingJobName"])
     except NotFound:
         raise not_found() from None
-
-
-def not_found() -> AwsError:
-    return AwsError("ValidationException", "Requested resource not found.")
-
-
-def status(job: Job) -> str:
-    if job.state in _STATUS:
-        return _STATUS[job.state]
-    return "Stopping" if job.stop_requested else "InProgress"
 
 
 def described(job: Job) -> dict[str, Any]:
@@ -199,9 +188,3 @@ def _with_defaults(document: dict[str, Any]) -> dict[str, Any]:
             for channel in document.get("InputDataConfig", [])
         ],
     }
-
-
-def _rejected(job: Job) -> AwsError:
-    return AwsError(
-        "ValidationException", f"The request was rejected because the training job is in status {status(job)}."
-    )

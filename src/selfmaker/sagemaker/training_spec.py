@@ -4,13 +4,10 @@ import re
 from collections import Counter
 from typing import Any
 
-from selfmaker.aws.errors import AwsError
 from selfmaker.aws.operation import Call, Request
-from selfmaker.errors import NotFound
 from selfmaker.jobs.spec import JobSpec
 from selfmaker.objects.store import ObjectStore
-from selfmaker.objects.uri import parse_s3_uri
-from selfmaker.runtimes.catalog import runtime_for
+from selfmaker.sagemaker.checks import check_data, check_image, invalid, s3_location
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 DEFAULT_MAX_RUNTIME = 86400
@@ -71,10 +68,7 @@ def _check_algorithm(request: Request) -> None:
         )
     if "TrainingImage" not in algorithm:
         raise invalid("AlgorithmSpecification must have either TrainingImage or AlgorithmName.")
-    try:
-        runtime_for(algorithm["TrainingImage"])
-    except NotFound as error:
-        raise invalid(f"AlgorithmSpecification.TrainingImage: {error.message}") from None
+    check_image("AlgorithmSpecification.TrainingImage", algorithm["TrainingImage"])
     for definition in algorithm.get("MetricDefinitions", ()):
         try:
             re.compile(definition["Regex"])
@@ -139,29 +133,4 @@ def _check_channel(call: Call, request: Request, channel: dict[str, Any]) -> Non
     source = channel.get("DataSource", {}).get("S3DataSource")
     if source is None:
         raise invalid(f"{name}: only DataSource.S3DataSource is supported here.")
-    bucket, prefix = s3_location(f"{name}: S3Uri", source["S3Uri"])
-    store = call.use(ObjectStore)
-    reason = "The specified bucket does not exist"
-    if store.bucket_exists(bucket):
-        if next(iter(store.list(bucket, prefix)), None) is not None:
-            return
-        reason = "no object has that prefix"
-    raise invalid(
-        f'No S3 objects found under S3 URL "{source["S3Uri"]}" given in input data source. Please ensure that '
-        f"the bucket exists in the selected region ({call.region}), that objects exist under that S3 prefix, and that "
-        f'the role "{request["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}". '
-        f"Error message from S3: {reason}"
-    )
-
-
-def s3_location(field: str, uri: str) -> tuple[str, str]:
-    """Bucket and key of an S3 URI in a request; a ValidationException that names the field otherwise."""
-    try:
-        bucket, key = parse_s3_uri(uri)
-    except ValueError:
-        raise invalid(f"{field}: {uri!r} is not an S3 URI of the form s3://bucket/key") from None
-    return bucket, key
-
-
-def invalid(message: str) -> AwsError:
-    return AwsError("ValidationException", message)
+    check_data(call, f"{name}: S3Uri", source["S3Uri"], request["RoleArn"])
