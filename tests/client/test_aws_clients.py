@@ -67,7 +67,7 @@ def test_a_waiter_is_fast_and_keeps_its_error(execute: Execute, recorder: Any) -
     recorder.answers["DescribeTrainingJob"] = [{"TrainingJobStatus": status} for status in statuses]
     wait = "boto3.client('sagemaker').get_waiter('training_job_completed_or_stopped').wait(TrainingJobName='j'{})"
     noted = "import time; naps = []; time.sleep = naps.append\n"
-    assert execute(f"{noted}{PREAMBLE}{wait.format('')}; print(naps)") == "[0.25, 0.25]"
+    assert execute(f"{noted}{PREAMBLE}{wait.format('')}; print(naps)") == "[0.05, 0.05]"
     assert recorder.asked == ["DescribeTrainingJob"] * 3
     recorder.answers["DescribeTrainingJob"] = [{"TrainingJobStatus": "InProgress"}]
     limits = ", WaiterConfig={'Delay': 1, 'MaxAttempts': 2}"

@@ -26,7 +26,7 @@ def stub_sdk(tmp_path: Path) -> Path:
     (tmp_path / "sagemaker" / "__init__.py").write_text("")
     (package / "__init__.py").write_text("")
     (tmp_path / "sagemaker" / "session.py").write_text(STUB)
-    (tmp_path / "sagemaker" / "utils.py").write_text(STUB)
+    (tmp_path / "sagemaker" / "local.py").write_text(STUB)
     senders = ("_send_telemetry_request", "_requests_helper")
     telemetry = "".join(f"def {name}(*a): raise SystemExit('sent')\n" for name in senders)
     (package / "telemetry_logging.py").write_text(telemetry)
@@ -49,7 +49,7 @@ def test_a_polling_module_sleeps_short_and_the_user_does_not(execute: Execute, s
 
 
 def test_a_module_that_is_not_in_the_table_stays(execute: Execute, stub_sdk: Path) -> None:
-    assert execute("import time, sagemaker.utils as u; print(u.time is time)") == "True"
+    assert execute("import time, sagemaker.local as u; print(u.time is time)") == "True"
 
 
 def test_reload_and_spec(execute: Execute, stub_sdk: Path) -> None:

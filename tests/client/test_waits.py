@@ -32,30 +32,37 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         del sys.modules[name]
 
 
-def test_naps_grow_and_never_exceed_what_was_asked(waits: Any) -> None:
+def test_naps_are_a_share_of_the_time_waited_within_bounds(waits: Any) -> None:
     clock = waits.Clock()
-    for _ in range(12):
+    for _ in range(200):
         clock.sleep(10)
-    for _ in range(3):
-        clock.sleep(0.01)
     naps = waits.clock.slept
-    assert naps[0] == waits.FIRST_NAP
-    assert naps[:12] == sorted(naps[:12])
-    assert naps[11] == waits.LONGEST_NAP
-    assert naps[12:] == [0.01] * 3
+    assert naps[0] == waits.SHORTEST_NAP
+    assert naps == sorted(naps)
+    assert naps[-1] == waits.LONGEST_NAP
+    waited = 0.0
+    for nap in naps:
+        assert nap <= max(waits.SHORTEST_NAP, 0.081 * waited)
+        waited += nap
 
 
-def test_another_loop_starts_short_again(waits: Any) -> None:
+def test_no_nap_is_longer_than_asked(waits: Any) -> None:
+    clock = waits.Clock()
+    for _ in range(30):
+        clock.sleep(0.01)
+    assert waits.clock.slept == [0.01] * 30
+
+
+def test_each_loop_starts_short(waits: Any) -> None:
     clock = waits.Clock()
 
     def loop(rounds: int) -> None:
         for _ in range(rounds):
             clock.sleep(10)
 
-    loop(10)
-    waits.clock.now += waits.FORGET_AFTER
+    loop(50)
     loop(1)
-    assert waits.clock.slept[-1] == waits.FIRST_NAP
+    assert waits.clock.slept[-2] > waits.clock.slept[-1] == waits.SHORTEST_NAP
 
 
 def test_the_clock_is_otherwise_the_real_one(waits: Any) -> None:
@@ -64,8 +71,8 @@ def test_the_clock_is_otherwise_the_real_one(waits: Any) -> None:
     assert clock.strftime("%Y") == time.strftime("%Y")
 
 
-def test_only_the_named_function_is_hastened(waits: Any) -> None:
-    clock = waits.Clock(only="_wait_until")
+def test_only_wait_until_is_hastened_where_other_pauses_are_counted(waits: Any) -> None:
+    clock = waits.WaitUntilClock()
 
     def _wait_until() -> None:
         clock.sleep(5)
@@ -75,7 +82,7 @@ def test_only_the_named_function_is_hastened(waits: Any) -> None:
 
     _wait_until()
     retry_with_backoff()
-    assert waits.clock.slept == [waits.FIRST_NAP, 5]
+    assert waits.clock.slept == [waits.SHORTEST_NAP, 5]
 
 
 def test_a_throttle_of_30_seconds_is_over_after_one_nap_but_a_deadline_is_not(waits: Any) -> None:
@@ -87,16 +94,16 @@ def test_a_throttle_of_30_seconds_is_over_after_one_nap_but_a_deadline_is_not(wa
     assert not clock.time() > deadline
     waits.clock.now += 21
     assert clock.time() > deadline
-    assert clock.time() - 1000.0 == pytest.approx(21 + waits.FIRST_NAP)
+    assert clock.time() - 1000.0 == pytest.approx(21 + waits.SHORTEST_NAP)
 
 
 class Waiter:
     """botocore's loop in its essentials; ``answers`` says at which look it is done."""
 
-    def __init__(self, waits: Any, done_at: int, endpoint: str | None = None) -> None:
+    def __init__(self, module: Any, done_at: int, endpoint: str | None = None) -> None:
         self.config = SimpleNamespace(delay=30, max_attempts=60)
         self.looks = 0
-        self._done_at, self._time = done_at, waits.time
+        self._done_at, self._module = done_at, module
         client = SimpleNamespace(meta=SimpleNamespace(endpoint_url=endpoint), describe=None)
         self._operation_method = SimpleNamespace(_client_method=SimpleNamespace(__self__=client))
 
@@ -110,7 +117,7 @@ class Waiter:
                 return
             if self.looks >= allowed:
                 raise TimeoutError
-            self._time.sleep(delay)
+            self._module.time.sleep(delay)
 
 
 @pytest.fixture
@@ -118,21 +125,22 @@ def hastened(waits: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(Waiter, "wait", Waiter.wait)
     monkeypatch.setenv("SELFMAKER_ENDPOINT_URL", "http://127.0.0.1:4600")
     module = ModuleType("botocore.waiter")
-    module.Waiter = Waiter  # type: ignore[attr-defined]
+    module.Waiter, module.time = Waiter, waits.time  # type: ignore[attr-defined]
     waits.hasten_waiters(module)
-    return waits
+    module.clock = waits.clock  # type: ignore[attr-defined]
+    return module
 
 
 def test_a_waiter_returns_soon(hastened: Any) -> None:
     Waiter(hastened, done_at=4).wait()
-    assert hastened.clock.slept == [hastened.LONGEST_NAP] * 3
+    assert hastened.clock.slept == [0.05] * 3
 
 
 def test_a_waiter_gives_up_when_its_time_is_over_and_not_before(hastened: Any) -> None:
     waiter = Waiter(hastened, done_at=10**9)
     with pytest.raises(TimeoutError):
         waiter.wait()
-    assert sum(hastened.clock.slept) == pytest.approx(59 * 30, abs=1)
+    assert sum(hastened.clock.slept) == pytest.approx(59 * 30, abs=1.5)
     assert waiter.looks > 60
 
 
@@ -153,7 +161,7 @@ def test_a_waiter_on_somebody_elses_server_is_left_alone(hastened: Any) -> None:
     Waiter(hastened, done_at=2, endpoint="http://minio.example:9000").wait()
     assert hastened.clock.slept == [30]
     Waiter(hastened, done_at=2, endpoint="http://127.0.0.1:4600/").wait()
-    assert hastened.clock.slept == [30, hastened.LONGEST_NAP]
+    assert hastened.clock.slept == [30, 0.05]
 
 
 def test_a_failed_deployments_last_pause_is_short(waits: Any) -> None:
@@ -167,7 +175,15 @@ def test_a_failed_deployments_last_pause_is_short(waits: Any) -> None:
     module._live_logging_deploy_done_with_progress = look  # type: ignore[attr-defined]
     waits.hasten_failed_deployments(module)
     assert module._live_logging_deploy_done_with_progress(1, 2, 3, 4, 30, tracker="t") == "looked"
-    assert seen == [(waits.LONGEST_NAP, "t")]
+    assert seen == [(waits.SHORTEST_NAP, "t")]
+
+
+def test_the_addresses_are_read_once(waits: Any) -> None:
+    module = ModuleType("sagemaker.utils")
+    read = []
+    module._botocore_resolver = lambda: read.append(1) or len(read)  # type: ignore[attr-defined]
+    waits.remember_endpoints(module)
+    assert [module._botocore_resolver(), module._botocore_resolver()] == [1, 1]
 
 
 def test_the_folder_stands_alone() -> None:

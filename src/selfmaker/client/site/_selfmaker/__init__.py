@@ -26,9 +26,10 @@ CHANGES = {
     "sagemaker.predictor_async": "waits:hasten_loops",
     "sagemaker.remote_function.client": "waits:hasten_loops",
     "sagemaker.serve.utils.lineage_utils": "waits:hasten_loops",
+    "sagemaker.utils": "waits:remember_endpoints",
     "sagemaker_core.main.resources": "waits:hasten_loops",
     # SDK v3.
-    "sagemaker.core.common_utils": "waits:hasten_wait_until",
+    "sagemaker.core.common_utils": "waits:hasten_common_utils",
     "sagemaker.core.experiments._metrics": "waits:hasten_loops",
     "sagemaker.core.experiments.experiment": "waits:hasten_loops",
     "sagemaker.core.experiments.trial_component": "waits:hasten_loops",

@@ -11,16 +11,16 @@ import functools
 import sys
 import threading
 import time
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from _selfmaker.aws_clients import our_endpoint  # type: ignore[import-not-found]
 from _selfmaker.hooks import replace  # type: ignore[import-not-found]
 
-FIRST_NAP = 0.05
-LONGEST_NAP = 0.25
-GROWTH = 1.3
-FORGET_AFTER = 1.0
+SHORTEST_NAP = 0.05
+LONGEST_NAP = 1.0
+SHARE = 0.08
+"""A nap is this share of the time that the loop has waited so far: a job's end is seen at most so much late."""
 
 
 def hasten_loops(module: ModuleType) -> None:
@@ -30,7 +30,7 @@ def hasten_loops(module: ModuleType) -> None:
 
 def hasten_wait_until(module: ModuleType) -> None:
     """Only ``_wait_until`` polls; the module's other sleeps are back-offs whose number is bounded."""
-    _give_clock(module, Clock(only="_wait_until"))
+    _give_clock(module, WaitUntilClock())
 
 
 def hasten_throttled_loops(module: ModuleType) -> None:
@@ -47,13 +47,24 @@ def hasten_failed_deployments(module: ModuleType) -> None:
 
     @functools.wraps(original)
     def look(client: Any, endpoint: Any, paginator: Any, config: Any, poll: float, *args: Any, **kwargs: Any) -> Any:
-        return original(client, endpoint, paginator, config, min(poll, LONGEST_NAP), *args, **kwargs)
+        return original(client, endpoint, paginator, config, min(poll, SHORTEST_NAP), *args, **kwargs)
 
     replace(module, name, look)
 
 
+def remember_endpoints(module: ModuleType) -> None:
+    """Before each upload the SDKs read all of AWS's addresses from a file (0.1 s and more), for the one of STS."""
+    replace(module, "_botocore_resolver", functools.lru_cache(maxsize=1)(module._botocore_resolver))
+
+
+def hasten_common_utils(module: ModuleType) -> None:
+    """SDK v3's utilities: both of the above."""
+    hasten_wait_until(module)
+    remember_endpoints(module)
+
+
 def hasten_waiters(module: ModuleType) -> None:
-    """botocore's waiters look every LONGEST_NAP, for as long as their delay times their attempts comes to."""
+    """botocore's waiters on our server look often, for as long as their delay times their attempts comes to."""
     original = module.Waiter.wait
 
     @functools.wraps(original)
@@ -61,11 +72,16 @@ def hasten_waiters(module: ModuleType) -> None:
         asked = kwargs.get("WaiterConfig") or {}
         delay = asked.get("Delay", self.config.delay)
         attempts = asked.get("MaxAttempts", self.config.max_attempts)
-        if _is_ours(self) and isinstance(attempts, int) and isinstance(delay, (int, float)) and delay > LONGEST_NAP:
-            kwargs["WaiterConfig"] = {**asked, "Delay": LONGEST_NAP, "MaxAttempts": Attempts(attempts, delay)}
+        if _is_ours(self) and isinstance(attempts, int) and isinstance(delay, (int, float)):
+            kwargs["WaiterConfig"] = {**asked, "Delay": Delay(delay), "MaxAttempts": Attempts(attempts, delay)}
         return original(self, **kwargs)
 
     replace(module.Waiter, "wait", wait)
+    _give_clock(module, WaiterClock())
+
+
+class Delay(float):
+    """A pause that may be cut short."""
 
 
 class Attempts(int):
@@ -86,31 +102,46 @@ class Attempts(int):
 
 
 class Clock:
-    """The module ``time`` as a polling module sees it. ``only``: the name of the one function whose sleeps are cut."""
+    """The module ``time`` as a polling module sees it: its ``sleep`` takes a nap."""
 
-    def __init__(self, only: str | None = None) -> None:
-        self._only = only
-        self._last = threading.local()
+    def __init__(self) -> None:
+        self._loop = threading.local()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(time, name)
 
     def sleep(self, seconds: float) -> None:
-        """Sleep ``seconds`` or less: FIRST_NAP in a loop's first round, then growing to LONGEST_NAP."""
-        caller = sys._getframe(1)
-        if self._only is not None and caller.f_code.co_name != self._only:
-            time.sleep(seconds)
-            return
-        nap = self._next_nap(id(caller))
-        time.sleep(min(seconds, nap))
-        self._last.woke = time.monotonic()
+        """Sleep ``seconds``, or less."""
+        self._nap(seconds, sys._getframe(1))
 
-    def _next_nap(self, loop: int) -> float:
-        last = self._last
-        same = getattr(last, "loop", None) == loop and time.monotonic() - last.woke < FORGET_AFTER
-        last.nap = min(last.nap * GROWTH, LONGEST_NAP) if same else FIRST_NAP
-        last.loop = loop
-        return float(last.nap)
+    def _nap(self, seconds: float, caller: FrameType) -> None:
+        """One nap of the loop that runs in ``caller``. The frame is kept until the thread's next loop: as long as it
+        is, no other loop can be taken for this one."""
+        if getattr(self._loop, "frame", None) is not caller:
+            self._loop.frame, self._loop.since = caller, time.monotonic()
+        nap = SHARE * (time.monotonic() - self._loop.since)
+        time.sleep(min(seconds, LONGEST_NAP, max(nap, SHORTEST_NAP)))
+
+
+class WaitUntilClock(Clock):
+    """Only naps in a function called ``_wait_until``."""
+
+    def sleep(self, seconds: float) -> None:
+        caller = sys._getframe(1)
+        if caller.f_code.co_name == "_wait_until":
+            self._nap(seconds, caller)
+        else:
+            time.sleep(seconds)
+
+
+class WaiterClock(Clock):
+    """Only naps where the pause is a Delay."""
+
+    def sleep(self, seconds: float) -> None:
+        if isinstance(seconds, Delay):
+            self._nap(seconds, sys._getframe(1))
+        else:
+            time.sleep(seconds)
 
 
 class ThrottleFreeClock(Clock):
@@ -124,9 +155,7 @@ class ThrottleFreeClock(Clock):
         self._naps = 0
 
     def sleep(self, seconds: float) -> None:
-        caller = id(sys._getframe(1))
-        time.sleep(min(seconds, self._next_nap(caller)))
-        self._last.woke = time.monotonic()
+        self._nap(seconds, sys._getframe(1))
         self._naps += 1
 
     def time(self) -> float:
