@@ -6,7 +6,9 @@ The naming rules are those of ``S3DataSource`` in SageMaker's API reference.
 import errno
 import gzip
 import json
+import os
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +56,10 @@ class Source:
     @classmethod
     def of_channel(cls, channel: Mapping[str, Any]) -> "Source":
         """From AWS's Channel structure."""
-        data = channel["DataSource"]["S3DataSource"]
+        data = channel.get("DataSource", {}).get("S3DataSource")
+        if data is None:
+            name = channel["ChannelName"]
+            raise Invalid(f"ClientError: the channel {name} has no S3DataSource; file systems are not supported here")
         return cls(
             uri=data["S3Uri"],
             data_type=data["S3DataType"],
@@ -79,11 +84,12 @@ def link_channel(objects: Objects, source: Source, into: Path, host: int = 0, ho
     """
     into.mkdir(parents=True, exist_ok=True)
     files = size = 0
+    folders: set[str] = set()
     for index, (bucket, stored, relative) in enumerate(_named(objects, source)):
         if source.distribution == "ShardedByS3Key" and index % hosts != host:
             continue
-        target = _place(into, relative, stored.key)
-        if source.compression == "Gzip" and target.name.endswith(".gz"):
+        target = place(into, relative, stored.key, folders)
+        if source.compression == "Gzip" and target.suffix == ".gz":
             _decompress(objects, bucket, stored, target.with_suffix(""))
         else:
             _link(objects, bucket, stored, target)
@@ -95,15 +101,12 @@ def link_channel(objects: Objects, source: Source, into: Path, host: int = 0, ho
 def _named(objects: Objects, source: Source) -> Iterator[tuple[str, Stored, str]]:
     """Bucket, object and relative path of everything that the source names, in key order."""
     bucket, key = _location(source.uri)
-    try:
-        if source.data_type == "S3Prefix":
-            yield from _below_prefix(objects, bucket, key, source.uri)
-        elif source.data_type == MANIFEST:
-            yield from _in_manifest(objects, bucket, key, source.uri)
-        else:
-            raise Invalid(f"ClientError: S3DataType {source.data_type} is not supported in File mode ({source.uri})")
-    except NotFound as error:
-        raise Invalid(f"ClientError: Data download failed for {source.uri}: {error.message}") from None
+    if source.data_type == "S3Prefix":
+        yield from _below_prefix(objects, bucket, key, source.uri)
+    elif source.data_type == MANIFEST:
+        yield from _in_manifest(objects, bucket, key, source.uri)
+    else:
+        raise Invalid(f"ClientError: S3DataType {source.data_type} is not supported in File mode ({source.uri})")
 
 
 def _below_prefix(objects: Objects, bucket: str, prefix: str, uri: str) -> Iterator[tuple[str, Stored, str]]:
@@ -114,73 +117,113 @@ def _below_prefix(objects: Objects, bucket: str, prefix: str, uri: str) -> Itera
     cut = prefix.rfind("/") + 1
     folder = f"{prefix}/"
     found = False
-    for stored in objects.list(bucket, prefix):
-        found = True
-        if stored.key.endswith("/"):
-            continue  # a console's folder marker
-        relative = stored.key[len(folder) :] if prefix and stored.key.startswith(folder) else stored.key[cut:]
-        yield bucket, stored, relative
+    try:
+        for stored in objects.list(bucket, prefix):
+            found = True
+            if stored.key.endswith("/"):
+                continue  # a console's folder marker
+            relative = stored.key[len(folder) :] if prefix and stored.key.startswith(folder) else stored.key[cut:]
+            yield bucket, stored, relative
+    except NotFound as error:
+        raise Invalid(f"{_nothing_at(uri)} Error message from S3: {error.message}") from None
     if not found:
-        raise Invalid(f'ClientError: No S3 objects found under S3 URL "{uri}" given in input data source.')
+        raise Invalid(_nothing_at(uri))
+
+
+def _nothing_at(uri: str) -> str:
+    return (
+        f'ClientError: No S3 objects found under S3 URL "{uri}" given in input data source. '
+        "Please ensure that the bucket exists and that objects exist under that S3 prefix."
+    )
 
 
 def _in_manifest(objects: Objects, bucket: str, key: str, uri: str) -> Iterator[tuple[str, Stored, str]]:
     """The manifest is a JSON list: ``{"prefix": "s3://..."}`` first, then what to append to it for each object."""
-    try:
-        entries = json.loads(objects.head(bucket, key).path.read_text())
-        prefix = entries[0]["prefix"]
-        names = [str(name) for name in entries[1:]]
-    except (ValueError, LookupError, TypeError):
-        raise Invalid(
-            f'ClientError: the manifest {uri} is not a JSON list that starts with {{"prefix": "s3://..."}}'
-        ) from None
+    prefix, names = _manifest(_found(objects, bucket, key, uri).path, uri)
     for name in names:
         source_bucket, source_key = _location(prefix + name)
-        yield source_bucket, objects.head(source_bucket, source_key), name
+        yield source_bucket, _found(objects, source_bucket, source_key, uri), name
 
 
-def _place(into: Path, relative: str, key: str) -> Path:
-    """The file for a key, which never leaves ``into``; its folder is made."""
+def _found(objects: Objects, bucket: str, key: str, uri: str) -> Any:
+    try:
+        return objects.head(bucket, key)
+    except NotFound as error:
+        raise Invalid(
+            f"ClientError: Data download failed: s3://{bucket}/{key}, given by {uri}: {error.message}"
+        ) from None
+
+
+def _manifest(path: Path, uri: str) -> tuple[str, list[str]]:
+    try:
+        first, *names = json.loads(path.read_text(encoding="utf-8"))
+        prefix = first["prefix"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        prefix, names = None, []
+    if not isinstance(prefix, str) or not all(isinstance(name, str) for name in names):
+        raise Invalid(
+            f'ClientError: the manifest {uri} is not a JSON list of {{"prefix": "s3://..."}} and, after it, texts'
+        )
+    return prefix, names
+
+
+def place(into: Path, relative: str, key: str, made: set[str] | None = None) -> Path:
+    """The file for a key, which never leaves ``into``; its folder is made. ``made``: folders known to be there.
+
+    Raises Invalid when no file system can hold the key, or not beside another.
+    """
     parts = [part for part in relative.split("/") if part not in ("", ".")]
     if not parts or ".." in parts or any("\0" in part for part in parts):
         raise Invalid(f"ClientError: the object {key!r} cannot be given to a job as a file: its key is no file's path")
     target = into.joinpath(*parts)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        taken = target.is_dir()
-    except (FileExistsError, NotADirectoryError):
-        taken = True
-    except OSError as error:
-        raise Invalid(f"ClientError: the object {key!r} cannot be given to a job as a file: {error.strerror}") from None
-    if taken:
-        raise Invalid(
-            f"ClientError: the object {key!r} cannot be given to a job as a file: another key makes a folder of its "
-            "name, or a file of its folder"
-        )
+    folder = "/".join(parts[:-1])
+    if made is None or folder not in made:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unplaceable(key, error) from None
+        if made is not None:
+            made.add(folder)
     return target
+
+
+def _unplaceable(key: str, error: OSError) -> Invalid:
+    if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        why = "another key has its name, or makes a folder of its name or a file of its folder"
+    elif error.errno == errno.ENAMETOOLONG:
+        why = "a part of its name is longer than a file's name may be"
+    elif error.errno in (errno.EINVAL, errno.EILSEQ):
+        why = "the file system does not take its name"
+    else:
+        raise error
+    return Invalid(f"ClientError: the object {key!r} cannot be given to a job as a file: {why}")
 
 
 def _link(objects: Objects, bucket: str, stored: Stored, target: Path) -> None:
     try:
-        objects.link(bucket, stored.key, target)
-    except FileExistsError:
-        return  # keys that differ only in empty parts ("a//b", "a/b"): the first stays
+        try:
+            os.link(stored.path, target)
+        except FileNotFoundError:  # replaced since it was listed: take what is there now
+            objects.link(bucket, stored.key, target)
+    except NotFound:
+        return  # deleted since it was listed
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise Invalid(f"ClientError: the object {stored.key!r} has a name too long for a file") from None
+        if error.errno == errno.EEXIST and target.is_file() and target.samefile(stored.path):
+            return  # the same object, named twice
         if error.errno not in _NO_LINK:
-            raise
+            raise _unplaceable(stored.key, error) from None
         shutil.copyfile(stored.path, target)
 
 
 def _decompress(objects: Objects, bucket: str, stored: Stored, target: Path) -> None:
+    """Exclusively: a link onto the store's own file may already have the name."""
     packed = objects.head(bucket, stored.key).path
     try:
-        with gzip.open(packed, "rb") as source, target.open("wb") as file:
+        with gzip.open(packed, "rb") as source, target.open("xb") as file:
             shutil.copyfileobj(source, file, 1024 * 1024)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise
+            raise _unplaceable(stored.key, error) from None
         raise Invalid(f"ClientError: the object {stored.key!r} is not valid gzip: {error}") from None
 
 

@@ -6,8 +6,11 @@ Imported by the supervisor: only light parts of the standard library.
 import re
 from pathlib import Path
 
+from selfmaker.contract.layout import read_start
+
 LONGEST = 1024  # FailureReason's limit in the API
 
+_KILLED = 137
 _TAIL = 256 * 1024
 _STAMP = re.compile(r"^\d+ ")
 
@@ -21,13 +24,17 @@ def failure_reason(failure_file: Path, log: Path, code: int, command: str | None
     elif command is None:
         text = f"AlgorithmError: {signal_text(code) or last_exception(log)}, exit code: {code}"
     else:
-        message = signal_text(code) or last_exception(log)
-        quoted = f'ErrorMessage "{message}"' if message else 'ErrorMessage ""'
-        text = (
-            f'AlgorithmError: ExecuteUserScriptError:\nExitCode {code}\n{quoted}\nCommand "{command}", '
-            f"exit code: {code}"
-        )
+        text = script_failure(code, signal_text(code) or last_exception(log), command)
     return shortened(text, code)
+
+
+def script_failure(code: int, message: str, command: str) -> str:
+    """The training toolkit's form for a program of the user's that failed."""
+    lines = ["ExecuteUserScriptError:", f"ExitCode {code}", f'ErrorMessage "{message}"']
+    if code == _KILLED:
+        lines.append('ExtraInfo "OutOfMemory: Process killed by SIGKILL (signal 9)"')
+    lines.append(f'Command "{command}"')
+    return "AlgorithmError: " + "\n".join(lines) + f", exit code: {code}"
 
 
 def shortened(text: str, code: int) -> str:
@@ -49,7 +56,7 @@ def last_exception(log: Path) -> str:
 
 def signal_text(code: int) -> str:
     """What an exit code above 128 means, where that needs telling."""
-    if code == 137:
+    if code == _KILLED:
         return "the process was killed (SIGKILL); did the machine run out of memory?"
     if code == 139:
         return "the process crashed (SIGSEGV)"
@@ -65,11 +72,8 @@ def _raised_in(lines: list[str]) -> str:
 
 
 def _told(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(4 * LONGEST).decode("utf-8", "replace").strip()[:LONGEST]
-    except OSError:
-        return ""
+    content = read_start(path, 4 * LONGEST)
+    return "" if content is None else content.decode("utf-8", "replace").strip()[:LONGEST]
 
 
 def _tail(path: Path) -> list[str]:

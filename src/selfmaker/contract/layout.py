@@ -3,6 +3,8 @@
 Imported by the supervisor: only light parts of the standard library.
 """
 
+import os
+import stat
 from pathlib import Path
 
 ROOT = "/opt/ml"
@@ -35,3 +37,24 @@ class Layout:
         if parts[:3] != ("/", "opt", "ml") or ".." in parts:
             raise ValueError(path)
         return self.root.joinpath(*parts[3:])
+
+
+def is_own(folder: Path) -> bool:
+    """Whether a folder below ``/opt/ml`` is still the one that we made: a job may have put a symbolic link in its
+    place, or in its parent's, that leads somewhere on the host."""
+    return folder.is_dir() and not folder.is_symlink() and not folder.parent.is_symlink()
+
+
+def read_start(path: Path, length: int) -> bytes | None:
+    """The first bytes of an ordinary file that a job has written; None where there is no such file.
+
+    Neither a symbolic link, which could lead to a file of the host's, nor a pipe, which would block us, is opened.
+    """
+    if not is_own(path.parent):
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(length) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None

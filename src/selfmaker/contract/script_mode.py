@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from selfmaker.contract.failure import script_failure
 from selfmaker.errors import Invalid
 
 PREFIX = "sagemaker_"
@@ -53,12 +54,13 @@ class ScriptCommand:
 
 
 def settings(hyperparameters: Mapping[str, str], environment: Mapping[str, str]) -> ScriptSettings | None:
-    """From a request's hyperparameters and environment variables (which win); None when no program is named."""
+    """From a request's hyperparameters and environment variables; None when no program is named. As in the toolkit,
+    the environment's program and the hyperparameters' directory go before the other's."""
     decoded = {name: decode(value) for name, value in hyperparameters.items()}
     program = environment.get(PROGRAM.upper()) or decoded.get(PROGRAM)
     if not program:
         return None
-    directory = environment.get(SUBMIT_DIRECTORY.upper()) or decoded.get(SUBMIT_DIRECTORY) or CODE_DIRECTORY
+    directory = decoded.get(SUBMIT_DIRECTORY) or environment.get(SUBMIT_DIRECTORY.upper()) or CODE_DIRECTORY
     level = decoded.get(LOG_LEVEL, environment.get(LOG_LEVEL.upper(), 20))
     return ScriptSettings(
         program=decode(str(program)) if str(program).startswith('"') else str(program),
@@ -73,7 +75,7 @@ def decode(value: str) -> Any:
     """A hyperparameter's value: what its JSON says, or the text itself."""
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
@@ -82,7 +84,7 @@ def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
     result: list[str] = []
     for name in sorted(hyperparameters):
         value = hyperparameters[name]
-        result.append(f"--{name}" if len(name) > 1 else f"-{name}")
+        result.append(f"--{name}" if len(name) > 1 else f"-{name}" if name else "")
         if isinstance(value, Mapping):
             result.append(",".join(f"{k}={v}" for k, v in sorted(value.items())))
         else:
@@ -91,23 +93,44 @@ def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
 
 
 def command(script: ScriptSettings, source: Path) -> ScriptCommand:
-    """How to run the program found in ``source``. Raises Invalid when it isn't there."""
+    """How to run the program found in ``source``. Raises Invalid when it isn't there, or is no path in there."""
     program, given = script.program, arguments(script.hyperparameters)
-    package = not program.endswith(".sh") and any((source / name).is_file() for name in ("setup.py", "pyproject.toml"))
-    if package and (not program.endswith(".py") or (source / "setup.py").is_file()):
+    _check_program(program)
+    if _is_package(program, source):
         run = ["python", "-m", program.removesuffix(".py").replace("/", "."), *given]
-        install = "python -m pip install --disable-pip-version-check --no-warn-script-location . -U"
+        install = "python -m pip install --disable-pip-version-check --no-warn-script-location ."
         return ScriptCommand(("/bin/sh", "-c", f"{install} && exec {shlex.join(run)}"), _text(run))
-    if not (source / program).is_file():
-        raise Invalid(
-            f"AlgorithmError: the entry point {program!r} is not in the source directory; it has: {_contents(source)}"
-        )
-    if program.endswith(".py"):
-        run = ["python", program, *given]
-        return ScriptCommand(tuple(run), _text(run))
-    (source / program).chmod(0o755)
+    python = program.endswith(".py")
     line = f"./{shlex.quote(program)} {shlex.join(given)}".rstrip()
-    return ScriptCommand(("/bin/sh", "-c", line), f"/bin/sh -c {line}")
+    text = _text(["python", program, *given]) if python else f"/bin/sh -c {line}"
+    if not (source / program).is_file():
+        opened = "python3: can't open file" if python else "/bin/sh: can't execute"
+        message = f"{opened} '{CODE_DIRECTORY}/{program}': [Errno 2] No such file or directory"
+        raise Invalid(script_failure(2, f"{message}; the source directory has: {_contents(source)}", text))
+    if python:
+        return ScriptCommand(("python", program, *given), text)
+    (source / program).chmod(0o755)
+    return ScriptCommand(("/bin/sh", "-c", line), text)
+
+
+def _is_package(program: str, source: Path) -> bool:
+    """The toolkit goes by setup.py alone, and a shell script is never in a package. A modern package is one too where
+    the program is a module of it rather than a file."""
+    if program.endswith(".sh"):
+        return False
+    if (source / "setup.py").is_file():
+        return True
+    return not program.endswith(".py") and (source / "pyproject.toml").is_file() and not (source / program).is_file()
+
+
+def _check_program(program: str) -> None:
+    """What the toolkit refuses: names that would leave the source directory, or be taken for an option."""
+    parts = program.split("/")
+    if program.startswith(("-", "/")) or "\0" in program or any(part in ("", ".", "..") for part in parts):
+        raise Invalid(
+            f"AlgorithmError: The training entry point {program!r} cannot be used: it must be a path inside the source "
+            "directory that does not start with '-', such as 'train.py' or 'bin/train.sh', exit code: 1"
+        )
 
 
 def _text(argv: list[str]) -> str:
