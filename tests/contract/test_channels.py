@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -138,7 +137,7 @@ def test_manifests_that_are_none(bucket: Any, tmp_path: Path, text: bytes) -> No
 
 def test_a_manifest_that_names_what_is_not_there(bucket: Any, tmp_path: Path) -> None:
     bucket.add("manifest", content=b'[{"prefix": "s3://b/data/"}, "absent.csv"]')
-        with pytest.raises(Invalid, match=re.escape(f'ClientError: No S3 objects found under S3 URL "{uri}" given')):
+    with pytest.raises(Invalid, match=r"Data download failed: s3://b/data/absent\.csv"):
         link_channel(bucket, Source("s3://b/manifest", "ManifestFile"), tmp_path / "in")
     with pytest.raises(Invalid, match="Data download failed: s3://b/no-manifest"):
         link_channel(bucket, Source("s3://b/no-manifest", "ManifestFile"), tmp_path / "in")
