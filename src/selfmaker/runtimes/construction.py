@@ -17,6 +17,7 @@ from selfmaker.runtimes.uv import CommandError, Uv, run_logged
 
 # Compiling these takes many minutes, and compilers that most machines lack.
 NEVER_COMPILED = ("numpy", "scipy", "pandas", "scikit-learn", "xgboost", "pyarrow", "matplotlib", "lightgbm")
+MOST_PYTHONS = 3  # that are tried with the image's own versions
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,8 @@ def _attempts(request: EnvironmentRequest, uv: Uv, log: Log) -> Iterator[_Attemp
         working = _first_working(path for candidate, path in candidates if candidate == minor)
         if working is not None:
             usable.append(working)
-            yield _Attempt(working, exact=True)
+            if len(usable) <= MOST_PYTHONS:
+                yield _Attempt(working, exact=True)
     for interpreter in usable:
         yield _Attempt(interpreter, exact=False)
 

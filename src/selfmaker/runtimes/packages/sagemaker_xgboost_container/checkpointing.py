@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 CHECKPOINT_FILENAME = "xgboost-checkpoint"
-TEMP_FILE_SUFFIX = ".sagemaker-ignore"
 MOST_KEPT = 5
 
 # Of the time that training takes, saving takes at most about this share (unless a round is all that there is time for).
@@ -34,9 +33,10 @@ def load_checkpoint(checkpoint_dir: str | None, max_try: int = 5) -> tuple[str |
 
 def save(model: Any, path: str) -> None:
     """Save a model so that ``path`` is at no time half of one."""
-    folder, name = os.path.split(path)
+    folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=TEMP_FILE_SUFFIX, dir=folder)
+    # No dot in the name: XGBoost takes what comes after one for the format to write.
+    handle, temporary = tempfile.mkstemp(prefix="saving-", suffix="-sagemaker-ignore", dir=folder)
     os.close(handle)
     try:
         model.save_model(temporary)
