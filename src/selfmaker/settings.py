@@ -37,6 +37,17 @@ SETTINGS = (
     Setting("environments", "", "Folder of the built framework environments; HOME/environments when empty."),
     Setting("slots", "0", "Job instances that run at once; further jobs wait in line. 0: one for each CPU core."),
     Setting("stop_grace_seconds", "120", "Time between SIGTERM and SIGKILL for a job that is stopped."),
+    Setting(
+        "spot_interruption_seconds",
+        "0",
+        "Interrupt managed spot training at random, once in about this many seconds of running. 0: only when told to, "
+        "by `selfmaker interrupt`.",
+    ),
+    Setting(
+        "spot_discount",
+        "0.7",
+        "The part of its training time that a spot job is not billed for, as BillableTimeInSeconds shows it.",
+    ),
     Setting("sandbox", "auto", "How jobs are isolated: auto, namespaces or bubblewrap."),
     Setting("verify_signatures", "true", "Check the SigV4 signature of every request."),
 )
@@ -54,6 +65,8 @@ class Settings:
     environments: Path
     slots: int
     stop_grace_seconds: float
+    spot_interruption_seconds: float
+    spot_discount: float
     sandbox: str
     verify_signatures: bool
 
@@ -89,6 +102,8 @@ def load(overrides: Mapping[str, str] | None = None, environment: Mapping[str, s
         else home / "environments",
         slots=_number("slots", text["slots"], int) or os.cpu_count() or 1,
         stop_grace_seconds=_number("stop_grace_seconds", text["stop_grace_seconds"], float),
+        spot_interruption_seconds=_number("spot_interruption_seconds", text["spot_interruption_seconds"], float),
+        spot_discount=_fraction("spot_discount", text["spot_discount"]),
         sandbox=_one_of("sandbox", text["sandbox"], ("auto", "namespaces", "bubblewrap")),
         verify_signatures=_one_of("verify_signatures", text["verify_signatures"].lower(), ("true", "false")) == "true",
     )
@@ -123,6 +138,13 @@ def _number(name: str, text: str, kind: Callable[[str], N]) -> N:
         raise Invalid(f"{name}: expected a number, got {text!r}") from None
     if value < 0:
         raise Invalid(f"{name}: expected a number that is not negative, got {text!r}")
+    return value
+
+
+def _fraction(name: str, text: str) -> float:
+    value = _number(name, text, float)
+    if value >= 1:
+        raise Invalid(f"{name}: expected a number from 0 to below 1, got {text!r}")
     return value
 
 

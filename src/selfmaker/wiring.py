@@ -64,7 +64,7 @@ class Parts:
             "TrainingJob": TrainingKind(surroundings),
             "ProcessingJob": ProcessingKind(surroundings),
         }
-        self._jobs = Jobs(store.jobs, settings.home / "jobs", kinds, settings.slots)
+        self._jobs = Jobs(store.jobs, settings.home / "jobs", kinds, settings.slots, settings.spot_interruption_seconds)
         neighbours = Neighbours(
             resources=store.resources,
             objects=store.objects,

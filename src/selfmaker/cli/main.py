@@ -19,6 +19,7 @@ COMMANDS = {
     "jobs": "List the jobs, newest first.",
     "logs": "Print the log of a job or an endpoint.",
     "stop": "Stop a job.",
+    "interrupt": "Interrupt a spot training job, which then starts again from its checkpoints.",
     "endpoints": "List the endpoints.",
     "operations": "List the AWS operations that are answered.",
     "doctor": "Show what this machine can do, and what would mend what it can't.",

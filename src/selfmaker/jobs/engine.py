@@ -6,6 +6,7 @@ does for a job can be done again: it is repeated after a crash, from what the ro
 """
 
 import logging
+import random
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -39,6 +40,9 @@ class JobKind(Protocol):
     def tick(self, job: Job, folder: JobFolder) -> None:
         """Called about once a second while the job runs."""
 
+    def interrupted(self, job: Job, folder: JobFolder) -> None:
+        """The job's processes were taken from it; it will be prepared again. Keep what it must find again."""
+
     def publish(self, job: Job, folder: JobFolder, ended: Mapping[str, Any]) -> dict[str, Any]:
         """Store what the job made; returns members to merge into the job's progress."""
 
@@ -55,7 +59,15 @@ class Submission:
 class Jobs:
     """Submits, schedules, follows and ends jobs. Thread safe."""
 
-    def __init__(self, table: JobTable, folder: Path, kinds: Mapping[str, JobKind], slots: int) -> None:
+    def __init__(
+        self,
+        table: JobTable,
+        folder: Path,
+        kinds: Mapping[str, JobKind],
+        slots: int,
+        interruption_seconds: float = 0,
+    ) -> None:
+        self._interruption_chance = TICK / interruption_seconds if interruption_seconds else 0.0  # at each look
         self._table = table
         self._folder = folder
         self._kinds = kinds
@@ -122,6 +134,17 @@ class Jobs:
             self._announce()
         else:
             self._job_folder(stopped).send("stop")
+
+    def interrupt(self, kind: str, region: str, name: str) -> None:
+        """Take a spot job's processes from it, as a cloud takes back a machine; it starts again from its checkpoints.
+
+        Raises NotFound, and Conflict for a job that is no spot job or does not run.
+        """
+        job = self._table.get(kind, region, name)
+        if not job.spec["spot"]:
+            raise Conflict(f"{kind} {name} is no managed spot job")
+        if job.state != states.RUNNING or not self._job_folder(job).send("interrupt"):
+            raise Conflict(f"{kind} {name} does not run: it is in state {job.state}")
 
     def amend_document(self, kind: str, region: str, name: str, members: Mapping[str, Any]) -> Job:
         """Merge ``members`` into the request of a job that has not ended. Raises NotFound, Conflict."""
@@ -220,6 +243,9 @@ class Jobs:
             return
         used = sum(job.slots for job in self._table.in_states(states.ACTIVE))
         for index, job in enumerate(waiting):
+            if job.spec["max_wait"] and clock.now() > job.created + job.spec["max_wait"]:
+                self._finish(job, states.STOPPED, {"waited_too_long": True})
+                continue
             if used + job.slots > self._slots:
                 self._keep_waiting(waiting[index:], used)
                 return
@@ -260,6 +286,8 @@ class Jobs:
             return
         if alive:
             self._kinds[job.kind].tick(current, folder)
+            if current.spec["spot"] and current.state == states.RUNNING and random.random() < self._interruption_chance:
+                folder.send("interrupt")
         elif current.state != states.PREPARING or folder.read_events() or clock.now() - current.modified > GRACE:
             self._lost(current)
 
@@ -323,7 +351,7 @@ class Jobs:
                     if job.stop_requested:
                         folder.send("stop")
                 case "running":
-                    job = self._advance(job, states.RUNNING, at, started=at)
+                    job = self._advance(job, states.RUNNING, at, started=job.progress.get("started", at), resumed=at)
                 case "finishing":
                     job = self._advance(job, states.FINISHING, at)
                 case "ended":
@@ -345,6 +373,10 @@ class Jobs:
         if ended["outcome"] == "broken":
             self._lost(job, ended.get("failure"))
             return
+        ran = job.progress.get("ran", 0.0) + max(0.0, ended["time"] - job.progress.get("resumed", ended["time"]))
+        if ended["outcome"] == "interrupted":
+            self._interrupted(job, folder, ran)
+            return
         try:
             learnt = self._kinds[job.kind].publish(job, folder, ended)
         except SelfmakerError as error:
@@ -353,8 +385,23 @@ class Jobs:
         if "failure" in ended and "failure" not in learnt:
             learnt["failure"] = ended["failure"]
         final = {"completed": states.COMPLETED, "failed": states.FAILED}.get(ended["outcome"], states.STOPPED)
-        learnt |= {"exit_code": ended.get("exit_code"), "timed_out": ended["outcome"] == "timeout"}
+        learnt |= {"exit_code": ended.get("exit_code"), "timed_out": ended["outcome"] == "timeout", "ran": ran}
         self._finish(job, final, learnt, ended["time"])
+
+    def _interrupted(self, job: Job, folder: JobFolder, ran: float) -> None:
+        """Back into the line, in its old place."""
+        self._kinds[job.kind].interrupted(job, folder)
+        if job.stop_requested:
+            self._finish(job, states.STOPPED, {"ran": ran})
+            return
+        folder.events.unlink(missing_ok=True)
+
+        def again(current: Job) -> Job:
+            progress = states.moved({**current.progress, "ran": ran}, "Interrupted", clock.now())
+            return replace(current, state=states.QUEUED, progress=progress)
+
+        self._table.amend(job.id, again)
+        self._announce()
 
     def _lost(self, job: Job, why: str | None = None) -> None:
         """The supervisor is gone without a word: try again where the job allows it, else fail it."""

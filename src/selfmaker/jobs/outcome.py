@@ -22,7 +22,7 @@ def conclude(
     """Pack the artifacts; the members of the ``ended`` event. ``ending``: why it was told to end, if it was;
     ``problem``: why it could not be started, if it couldn't."""
     layouts = [Layout(folder.host(host["name"]) / "ml") for host in plan["hosts"]]
-    if exits and plan["kind"] == TRAINING:
+    if exits and plan["kind"] == TRAINING and ending != "interrupted":
         for name, folders in (
             (MODEL, [layout.model for layout in layouts]),
             (OUTPUT, [layout.output_data for layout in layouts]),

@@ -41,6 +41,9 @@ class ProcessingKind:
             if output["S3UploadMode"] == CONTINUOUS:
                 self._sync(job, (host, number), output["S3Uri"], place, final=False)
 
+    def interrupted(self, job: Job, folder: JobFolder) -> None:
+        """There are no spot processing jobs."""
+
     def publish(self, job: Job, folder: JobFolder, ended: Mapping[str, Any]) -> dict[str, Any]:
         spec = JobSpec.from_json(job.spec)
         for host, number, output, place in _outputs(spec, folder):

@@ -9,7 +9,8 @@ from typing import Any
 class JobSpec:
     """One job to run. ``channels`` are AWS's Channel structures, ``inputs`` and ``outputs``
     ProcessingInput and ProcessingOutput; ``entrypoint`` and ``arguments`` override what the
-    image would run; ``max_runtime`` is in seconds, 0 for no limit; ``attempts`` is how often a job may be started when
+    image would run; ``max_runtime`` (of running) and ``max_wait`` (from the submission to the end, for spot
+    jobs) are in seconds, 0 for no limit; ``attempts`` is how often a job may be started when
     the fault was ours."""
 
     kind: str
@@ -34,6 +35,8 @@ class JobSpec:
     checkpoint_uri: str = ""
     checkpoint_path: str = "/opt/ml/checkpoints"
     max_runtime: int = 0
+    spot: bool = False
+    max_wait: int = 0
     attempts: int = 1
     metric_definitions: tuple[tuple[str, str], ...] = ()
     network: bool = True

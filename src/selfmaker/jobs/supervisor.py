@@ -71,7 +71,7 @@ class Supervisor:
         self._recorders: dict[str, Recorder] = {}
         self._exits: dict[str, Exit] = {}
         self._handles: dict[str, RunHandle] = {}
-        self._ending: str | None = None  # "stopped" or "timeout", once somebody has asked for the end
+        self._ending: str | None = None  # "stopped", "interrupted" or "timeout", once somebody has asked for the end
 
     def run(self) -> None:
         plan = self._plan
@@ -157,8 +157,8 @@ class Supervisor:
         ready, _, _ = select.select([self._wake_read, self._control], [], [], timeout)
         if self._control in ready:
             words = os.read(self._control, 4096).split()
-            if b"stop" in words and self._ending is None:
-                self._ending = "stopped"
+            if self._ending is None and words:
+                self._ending = "stopped" if b"stop" in words else "interrupted"
 
     def _pending_wake(self) -> bool:
         if not select.select([self._wake_read], [], [], 0)[0]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from selfmaker import clock
 from selfmaker.client.environment import Connection
 from selfmaker.contract import script_mode
 from selfmaker.contract.artifacts import members, unpack
@@ -71,12 +72,18 @@ class TrainingKind:
                 command=script.command.text if script else None,
                 directory=script_mode.CODE_DIRECTORY if script else ROOT,
                 kind=outcome.TRAINING,
+                max_runtime=_seconds_left(job, spec),
             )
         )
 
     def tick(self, job: Job, folder: JobFolder) -> None:
         spec = JobSpec.from_json(job.spec)
         self._sync_checkpoints(job, spec, folder, final=False)
+        self._keep_metrics(job, spec, folder)
+
+    def interrupted(self, job: Job, folder: JobFolder) -> None:
+        spec = JobSpec.from_json(job.spec)
+        self._sync_checkpoints(job, spec, folder, final=True)
         self._keep_metrics(job, spec, folder)
 
     def publish(self, job: Job, folder: JobFolder, ended: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,6 +221,16 @@ class TrainingKind:
             )
         self._metric_counts[job.id] = len(values)
         return len(values)
+
+
+def _seconds_left(job: Job, spec: JobSpec) -> float:
+    """How long the job may still run: what is left of its time to run, and, for a spot job, of its time to wait."""
+    limits = []
+    if spec.max_runtime:
+        limits.append(spec.max_runtime - job.progress.get("ran", 0.0))
+    if spec.max_wait:
+        limits.append(job.created + spec.max_wait - clock.now())
+    return max(0.1, min(limits)) if limits else 0.0
 
 
 def _last_values(folder: JobFolder) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from selfmaker.jobs.engine import Jobs
 from selfmaker.sagemaker import training_job
 from selfmaker.sagemaker.search_filter import admits, values_at
 from selfmaker.sagemaker.tag import tag_list
+from selfmaker.settings import Settings
 from selfmaker.store.tags import Tags
 
 Documents = list[dict[str, Any]]
@@ -37,7 +38,7 @@ def _training_jobs(call: Call) -> Documents:
     tags = call.use(Tags).of_all([job.arn for job in jobs])
     documents = []
     for job in jobs:
-        document = training_job.described(job)
+        document = training_job.described(job, call.use(Settings).spot_discount)
         document["Tags"] = tag_list(tags.get(job.arn, {}))
         document["Metrics"] = {m["MetricName"]: m["Value"] for m in document["FinalMetricDataList"]}
         documents.append(_with_tag_paths(document))

@@ -14,6 +14,7 @@ from selfmaker.jobs.engine import Jobs, Submission
 from selfmaker.sagemaker.job_status import not_found, rejected, status
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.sagemaker.training_spec import DEFAULT_MAX_RUNTIME, training_spec
+from selfmaker.settings import Settings
 from selfmaker.store.jobs import Job
 
 KIND = "TrainingJob"
@@ -28,6 +29,7 @@ _SECONDARY = {
     states.FAILED: ("Failed", "Training job failed"),
     states.STOPPED: ("Stopped", "Training job stopped"),
     "Stopping": ("Stopping", "Stopping the training job"),
+    "Interrupted": ("Interrupted", "The spot capacity was taken back; the job resumes from its checkpoints"),
     "Restarting": ("Restarting", "Restarting the training job after an internal error"),
 }
 
@@ -54,7 +56,7 @@ def describe_training_job(call: Call, request: Request) -> Output:
     job = find(call, request)
     if job.state == states.FINISHING:  # about to end: the client that waits a moment need not ask again
         job = call.use(Jobs).wait_for_change(job, timeout=2)
-    return describe("sagemaker", "DescribeTrainingJob", described(job))
+    return describe("sagemaker", "DescribeTrainingJob", described(job, call.use(Settings).spot_discount))
 
 
 @operation("sagemaker", "ListTrainingJobs")
@@ -117,7 +119,7 @@ def find(call: Call, request: Request) -> Job:
         raise not_found() from None
 
 
-def described(job: Job) -> dict[str, Any]:
+def described(job: Job, spot_discount: float = 0.0) -> dict[str, Any]:
     """All that is known of a job, in the members of DescribeTrainingJob (and of Search's TrainingJob)."""
     progress = job.progress
     transitions = [_transition(job, t) for t in progress["transitions"]]
@@ -136,7 +138,7 @@ def described(job: Job) -> dict[str, Any]:
         "FinalMetricDataList": [
             {"MetricName": m["name"], "Value": m["value"], "Timestamp": m["time"]} for m in progress.get("metrics", [])
         ],
-        **_durations(progress),
+        **_durations(job, spot_discount),
     }
 
 
@@ -153,17 +155,28 @@ def summary(job: Job) -> dict[str, Any]:
     }
 
 
-def _durations(progress: dict[str, Any]) -> dict[str, int]:
-    """Whole seconds, never 0: the SDK divides by them."""
+def _waited_too_long(job: Job) -> bool:
+    if job.progress.get("waited_too_long"):
+        return True
+    limit = job.spec["max_wait"]
+    return bool(limit and job.progress.get("timed_out") and job.progress["ended"] >= job.created + limit)
+
+
+def _durations(job: Job, spot_discount: float) -> dict[str, int]:
+    """Whole seconds, never 0: the SDK divides by them. A spot job is billed for less than it ran."""
+    progress = job.progress
     if "started" not in progress or "ended" not in progress:
         return {}
-    seconds = max(1, math.ceil(progress["ended"] - progress["started"]))
-    return {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+    seconds = max(1, math.ceil(progress.get("ran") or progress["ended"] - progress["started"]))
+    billed = seconds * (1 - spot_discount) if job.spec["spot"] else seconds
+    return {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": max(1, math.ceil(billed))}
 
 
 def _transition(job: Job, transition: dict[str, Any]) -> dict[str, Any]:
     secondary, message = _SECONDARY[transition["status"]]
-    if transition["status"] == states.STOPPED and job.progress.get("timed_out"):
+    if transition["status"] == states.STOPPED and _waited_too_long(job):
+        secondary, message = "MaxWaitTimeExceeded", "Training job exceeded MaxWaitTimeInSeconds provided"
+    elif transition["status"] == states.STOPPED and job.progress.get("timed_out"):
         secondary, message = "MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds provided"
     return {
         "Status": secondary,

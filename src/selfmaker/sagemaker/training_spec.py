@@ -42,6 +42,8 @@ def training_spec(call: Call, request: Request, arn: str) -> JobSpec:
         checkpoint_uri=checkpoint.get("S3Uri", ""),
         checkpoint_path=checkpoint.get("LocalPath", "/opt/ml/checkpoints"),
         max_runtime=request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME),
+        spot=request.get("EnableManagedSpotTraining", False),
+        max_wait=request.get("StoppingCondition", {}).get("MaxWaitTimeInSeconds", 0),
         attempts=1 + request.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0),
         metric_definitions=tuple((d["Name"], d["Regex"]) for d in algorithm.get("MetricDefinitions", ())),
         network=not request.get("EnableNetworkIsolation", False),
