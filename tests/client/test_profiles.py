@@ -1,5 +1,6 @@
 """The user's profiles as clients see them under selfmaker."""
 
+import dataclasses
 import stat
 from pathlib import Path
 from typing import Any
@@ -106,10 +107,13 @@ def test_a_broken_file_is_an_empty_one(user: dict[str, str], tmp_path: Path) -> 
     assert set(read_profiles(user)) == {"default", "only-keys"}
 
 
-def test_files_are_private_and_the_same_for_the_same_content(user: dict[str, str], tmp_path: Path) -> None:
+def test_files_are_private_and_in_one_place(user: dict[str, str], tmp_path: Path) -> None:
     first = write_profiles(tmp_path / "run", CONNECTION, user)
     assert stat.S_IMODE(Path(first.credentials_file).stat().st_mode) == 0o600
     assert write_profiles(tmp_path / "run", CONNECTION, user) == first
+    moved = dataclasses.replace(CONNECTION, endpoint_url="http://127.0.0.1:4601")
+    assert write_profiles(tmp_path / "run", moved, user) == first
+    assert "4601" in Path(first.config_file).read_text()
     assert len(list((tmp_path / "run").rglob("*"))) == 3
 
 

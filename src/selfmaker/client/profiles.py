@@ -45,11 +45,12 @@ _KEPT_S3 = frozenset({
 def write_profiles(folder: Path, connection: Connection, environment: Mapping[str, str]) -> Profiles:
     """Write the copies below ``folder``, readable by the owner only, and say where they are.
 
-    The same content has the same names, so that commands that run at once don't disturb each other.
+    A user's profiles have one place, so that commands that run at once don't disturb each other, and a server that
+    comes back on another port is found there.
     """
     user = read_profiles(environment)
     config, credentials = render(user, connection)
-    place = folder / hashlib.sha256((config + credentials).encode()).hexdigest()[:16]
+    place = folder / hashlib.sha256(repr(sorted(user.items())).encode()).hexdigest()[:16]
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(place / "config", config)
     _write(place / "credentials", credentials)
