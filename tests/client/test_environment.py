@@ -45,6 +45,7 @@ def test_nothing_of_the_user_leads_elsewhere() -> None:
         "AWS_DEFAULT_REGION",
         "AWS_REGION",
         "AWS_EC2_METADATA_DISABLED",
+        "AWS_ALLOW_HTTP",
         "AWS_CONFIG_FILE",
         "AWS_SHARED_CREDENTIALS_FILE",
     }

@@ -106,6 +106,7 @@ def _essentials(connection: Connection, environment: Mapping[str, str], region: 
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ALLOW_HTTP": "true",
         "PYTHONPATH": _first(site, environment.get("PYTHONPATH", ""), ":"),
         **_without_proxy(host, environment),
     }
