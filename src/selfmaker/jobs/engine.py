@@ -19,6 +19,7 @@ from selfmaker import clock, ids
 from selfmaker.errors import Conflict, SelfmakerError
 from selfmaker.jobs import states
 from selfmaker.jobs.folder import JobFolder
+from selfmaker.jobs.line import Line
 from selfmaker.jobs.notices import Notices
 from selfmaker.jobs.nursery import Nursery
 from selfmaker.jobs.spec import JobSpec
@@ -72,6 +73,7 @@ class Jobs:
         self._folder = folder
         self._kinds = kinds
         self._slots = slots
+        self._line = Line(table, slots)
         self._nursery = Nursery()
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="selfmaker-jobs")
         self._changed = threading.Condition()
@@ -175,14 +177,6 @@ class Jobs:
                 current = self._table.by_id(job.id)
         return current
 
-    def ahead_of(self, job: Job) -> int:
-        """How many waiting jobs come before a waiting ``job``."""
-        return sum(1 for other in self._table.in_states([states.QUEUED]) if other.sequence < job.sequence)
-
-    @property
-    def slots(self) -> int:
-        return self._slots
-
     # -- life
 
     def start(self) -> None:
@@ -238,38 +232,11 @@ class Jobs:
                 self._closed.wait(TICK)
 
     def _start_waiting(self) -> None:
-        waiting = self._table.in_states([states.QUEUED])
-        if not waiting:
-            return
-        used = sum(job.slots for job in self._table.in_states(states.ACTIVE))
-        for index, job in enumerate(waiting):
-            if job.spec["max_wait"] and clock.now() > job.created + job.spec["max_wait"]:
-                self._finish(job, states.STOPPED, {"waited_too_long": True})
-                continue
-            if used + job.slots > self._slots:
-                self._keep_waiting(waiting[index:], used)
-                return
-            used += job.slots
-            started = self._table.amend(job.id, _claim)
-            if started.state == states.PREPARING:
-                self._submit(job.id, self._prepare)
-
-    def _keep_waiting(self, waiting: list[Job], used: int) -> None:
-        """Say in each job's own record why it does not start yet."""
-        for ahead, job in enumerate(waiting):
-            if job.progress["transitions"][-1]["status"] == states.QUEUED:
-                continue
-            message = (
-                f"Waiting for capacity: {used} of {self._slots} slots in use, "
-                f"{ahead} job{'' if ahead == 1 else 's'} ahead in line"
-            )
-
-            def change(current: Job, message: str = message) -> Job:
-                if current.state != states.QUEUED:
-                    return current
-                return replace(current, progress=states.moved(current.progress, states.QUEUED, clock.now(), message))
-
-            self._table.amend(job.id, change)
+        turn = self._line.advance()
+        for job in turn.expired:
+            self._finish(job, states.STOPPED, {"waited_too_long": True})
+        for job in turn.started:
+            self._submit(job.id, self._prepare)
 
     def _look_at_running(self) -> None:
         for job in self._table.in_states(states.ACTIVE):
@@ -451,13 +418,3 @@ class Jobs:
 
     def _job_folder(self, job: Job) -> JobFolder:
         return JobFolder(self._folder / job.id)
-
-
-def _claim(job: Job) -> Job:
-    """A waiting job's slots are now its own."""
-    if job.state != states.QUEUED:
-        return job
-    progress = job.progress
-    if progress["transitions"][-1]["status"] != states.PREPARING:
-        progress = states.moved(progress, states.PREPARING, clock.now())
-    return replace(job, state=states.PREPARING, progress=progress)
