@@ -16,6 +16,9 @@ from sagemaker.train import ModelTrainer
 from sagemaker.train.configs import Compute, InputData, SourceCode
 
 HERE = Path(__file__).resolve().parent
+# SDK v3 shows a job's log through this logger.
+logging.basicConfig(level=logging.ERROR, format="%(message)s", force=True)
+logging.getLogger("sagemaker.core.resources").setLevel(logging.INFO)
 
 print(">>> upload the data")
 session = Session()

@@ -173,6 +173,7 @@ def test_after_delete_nothing_is_left(trained, session):
     predictor.delete_model()
     predictor.delete_endpoint()
     client = session.sagemaker_client
+    client.get_waiter("endpoint_deleted").wait(EndpointName=name)
     assert name not in [e["EndpointName"] for e in client.list_endpoints(NameContains=name)["Endpoints"]]
     assert name not in [
         c["EndpointConfigName"] for c in client.list_endpoint_configs(NameContains=name)["EndpointConfigs"]

@@ -61,7 +61,7 @@ def arguments_of(estimator, s3, archive):
 
 def test_framework_hyperparameters_keep_their_types(sklearn, folder, s3, archive):
     source = folder({"train.py": PARSES})
-    estimator = sklearn("train.py", source_dir=source, hyperparameters=HYPERPARAMETERS)
+    estimator = sklearn("train.py", source_dir=source, hyperparameters=dict(HYPERPARAMETERS))
     estimator.fit()
     args = arguments_of(estimator, s3, archive)
     assert args["epochs"] == 3
@@ -76,7 +76,7 @@ def test_framework_hyperparameters_keep_their_types(sklearn, folder, s3, archive
 def test_a_generic_estimator_in_script_mode_does_the_same(generic, folder, session, s3, archive):
     image = image_uris.retrieve("sklearn", session.boto_region_name, "1.4-2", instance_type="ml.m5.large")
     estimator = generic(
-        image, entry_point="train.py", source_dir=folder({"train.py": PARSES}), hyperparameters=HYPERPARAMETERS
+        image, entry_point="train.py", source_dir=folder({"train.py": PARSES}), hyperparameters=dict(HYPERPARAMETERS)
     )
     estimator.fit()
     args = arguments_of(estimator, s3, archive)

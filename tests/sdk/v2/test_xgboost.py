@@ -125,13 +125,13 @@ def test_the_model_predicts_behind_an_endpoint_by_csv_and_libsvm(trained, cancer
         assert ((answers > 0.5) == labels).mean() > 0.9
         one = np.array(predictor.predict(features[0]), dtype=float).reshape(-1)
         assert one == pytest.approx(answers[:1], rel=1e-5)
-        dump_svmlight_file(features[:5], np.zeros(5), str(tmp_path / "x.libsvm"), zero_based=False)
+        dump_svmlight_file(features[:5], np.zeros(5), str(tmp_path / "x.libsvm"), zero_based=True)
         predictor.serializer = LibSVMSerializer()
         libsvm = np.array(predictor.predict((tmp_path / "x.libsvm").read_text()), dtype=float).reshape(-1)
         assert libsvm.shape == (5,)
         predictor.serializer, predictor.deserializer = CSVSerializer(), JSONDeserializer()
-        scores = [float(row["score"]) for row in predictor.predict(features[:3])["predictions"]]
-        assert scores == pytest.approx(list(answers[:3]), rel=1e-5)
+        scores = np.array(predictor.predict(features[:3]), dtype=float).reshape(-1)
+        assert scores == pytest.approx(answers[:3], rel=1e-5)
     finally:
         predictor.delete_model()
         predictor.delete_endpoint()

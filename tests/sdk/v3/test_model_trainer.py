@@ -1,6 +1,7 @@
 """ModelTrainer of SDK v3, in the ways that its documentation shows."""
 
 import json
+import logging
 
 import pytest
 from sagemaker.core.resources import TrainingJob
@@ -19,7 +20,7 @@ def test_a_script_sees_its_channels_hyperparameters_and_environment(trainer, pro
     uri = session.upload_string_as_file_body("a,b\n1,2\n", session.default_bucket(), "v3/channels/data.csv")
     made = trainer(
         {"train.py": probe_text},
-        hyperparameters={"epochs": 3, "rate": 0.5, "name": 'it\'s "quoted"', "layers": [1, 2], "flag": True},
+        hyperparameters={"epochs": 3, "rate": 0.5, "name": 'so "quoted" & $HOME', "layers": [1, 2], "flag": True},
         environment={"COLOUR": "blue"},
     )
     made.train(input_data_config=[InputData(channel_name="train", data_source=uri)])
@@ -30,11 +31,11 @@ def test_a_script_sees_its_channels_hyperparameters_and_environment(trainer, pro
     assert found["environ"]["SM_MODEL_DIR"] == "/opt/ml/model"
     hyperparameters = json.loads(found["environ"]["SM_HPS"])
     assert hyperparameters["epochs"] == 3
-    assert hyperparameters["name"] == 'it\'s "quoted"'
+    assert hyperparameters["name"] == 'so "quoted" & $HOME'
     assert hyperparameters["layers"] == [1, 2]
     arguments = found["argv"][1:]
     assert arguments[arguments.index("--epochs") + 1] == "3"
-    assert arguments[arguments.index("--name") + 1] == 'it\'s "quoted"'
+    assert arguments[arguments.index("--name") + 1] == 'so "quoted" & $HOME'
 
 
 def test_a_command_with_arguments(trainer, artifact):
@@ -77,14 +78,12 @@ def test_a_failing_script_raises_with_the_reason(trainer, logged):
     assert str(caught.value)
 
 
-def test_the_log_is_shown_while_waiting(trainer, capfd):
-    made = trainer({"train.py": "for i in range(50): print('step', i, flush=True)"})
+def test_the_log_is_shown_while_waiting_line_by_line_in_order(trainer, caplog):
+    caplog.set_level(logging.INFO, "sagemaker.core.resources")
+    made = trainer({"train.py": "for i in range(200): print('step', i, flush=True)"})
     made.train()
-    out, err = capfd.readouterr()
-    shown = out + err
-    positions = [shown.find(f"step {i}\n") if f"step {i}\n" in shown else shown.find(f"step {i}") for i in range(50)]
-    assert all(position >= 0 for position in positions)
-    assert positions[0] < positions[49]
+    shown = [record.getMessage().rsplit("\n", 1)[-1] for record in caplog.records]
+    assert [line for line in shown if line.startswith("step ")] == [f"step {i}" for i in range(200)]
 
 
 def test_output_data_and_uncompressed_models(trainer, session, s3, archive):
