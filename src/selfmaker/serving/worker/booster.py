@@ -8,6 +8,7 @@ version lacks the function, it uses the public API.
 from __future__ import annotations
 
 import ctypes
+import inspect
 import json
 from typing import Any
 
@@ -19,7 +20,7 @@ class Predictor:
 
     def __init__(self, booster: Any, rounds: int = 0) -> None:
         self.booster = booster
-        self.features = int(booster.num_features())
+        self.features = _features(booster)
         self._rounds = rounds
         self._prepared = self._prepare()
 
@@ -35,8 +36,13 @@ class Predictor:
         import xgboost
 
         matrix = rows if isinstance(rows, xgboost.DMatrix) else xgboost.DMatrix(rows)
-        options = {"iteration_range": (0, self._rounds)} if self._rounds else {}
-        return self.booster.predict(matrix, validate_features=False, **options)
+        return self.booster.predict(matrix, validate_features=False, **self._limit())
+
+    def _limit(self) -> dict[str, Any]:
+        """Releases before 1.4 count trees instead of rounds, and keep the best number in an attribute of their own."""
+        if "iteration_range" not in _parameters(self.booster):
+            return {"ntree_limit": getattr(self.booster, "best_ntree_limit", 0)} if self._rounds else {}
+        return {"iteration_range": (0, self._rounds)} if self._rounds else {}
 
     def _prepare(self) -> Any:
         call = _direct_call(self.booster, self._rounds)
@@ -51,7 +57,20 @@ class Predictor:
         return call if same else None
 
 
+def _features(booster: Any) -> int:
+    """How many features the model was trained on; 0 when an old release does not tell."""
+    if hasattr(booster, "num_features"):
+        return int(booster.num_features())
+    return len(booster.feature_names or ())
+
+
+def _parameters(booster: Any) -> Any:
+    return inspect.signature(booster.predict).parameters
+
+
 def _direct_call(booster: Any, rounds: int) -> Any | None:
+    if "iteration_range" not in _parameters(booster):
+        return None  # before 1.4 the function of that name took other arguments
     try:
         from xgboost.core import _LIB, _check_call
     except ImportError:

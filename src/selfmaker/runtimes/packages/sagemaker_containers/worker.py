@@ -6,13 +6,22 @@ from typing import Any
 
 
 class Response:
-    """A response with its content type, in the form of Flask's."""
+    """A response with its content type, in the form of Flask's. The arguments are in the containers' own order, where
+    the second is ``accept``: scripts give it by position and ``mimetype`` beside it."""
 
-    def __init__(self, response: Any = None, status: int = 200, mimetype: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        response: Any = None,
+        accept: str | None = None,
+        status: int = 200,
+        headers: Any = None,
+        mimetype: str | None = None,
+        direct_passthrough: bool = False,
+    ) -> None:
         self.response = response
         self.status_code = int(status)
-        self.mimetype = mimetype or kwargs.get("accept") or "application/json"
-        self.headers: dict[str, str] = dict(kwargs.get("headers") or {})
+        self.mimetype = mimetype or accept or "application/json"
+        self.headers: dict[str, str] = dict(headers or {})
 
     @property
     def data(self) -> bytes:
