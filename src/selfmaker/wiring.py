@@ -29,6 +29,7 @@ from selfmaker.store.metrics import Metrics
 from selfmaker.store.migrate import bring_up_to_date
 from selfmaker.store.resources import Resources
 from selfmaker.store.tags import Tags
+from selfmaker.sts.sessions import secret_while_good
 
 SERVICE_PACKAGES = (sagemaker, sagemaker_runtime, s3, sts, iam, logs, cloudwatch, ecr)
 
@@ -82,7 +83,7 @@ class Parts:
             Services(*vars(store).values(), settings, self._jobs, self._endpoints),
             SERVICE_PACKAGES,
             EdgeSettings(settings.account, settings.region, verify=settings.verify_signatures),
-            secret_of=store.credentials.secret,
+            secret_of=secret_while_good(store.credentials),
         )
 
     def begin(self, endpoint: str) -> None:

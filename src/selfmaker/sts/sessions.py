@@ -1,6 +1,7 @@
 """Temporary credentials: an access key that says itself when it expires, and a row that says whom it stands for."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,11 @@ def expired(access_key: str) -> bool:
     for digit in access_key[len(_PREFIX) : len(_PREFIX) + _TIME_DIGITS]:
         seconds = seconds * 32 + _DIGITS.find(digit)
     return seconds <= clock.now()
+
+
+def secret_while_good(credentials: Credentials) -> Callable[[str], str | None]:
+    """For the edge: an access key's secret, None once its time is over."""
+    return lambda access_key: None if expired(access_key) else credentials.secret(access_key)
 
 
 def begin(call: Call, who: Identity, seconds: int) -> dict[str, Any]:
