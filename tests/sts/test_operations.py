@@ -46,8 +46,11 @@ def test_temporary_keys_expire_and_are_cleared(call, monkeypatch):
     assert (key[:4], len(key)) == ("ASIA", 20)
     assert start + 899 <= given["Expiration"] <= start + 901
     assert not sessions.expired(key)
+    secret_of = sessions.secret_while_good(call.use(Credentials))
+    assert secret_of(key) == given["SecretAccessKey"]
     monkeypatch.setattr(clock, "now", lambda: start + 901)
     assert sessions.expired(key)
+    assert secret_of(key) is None
     assert not sessions.expired("AKIATESTTESTTESTTEST")
     assert not sessions.expired("ASIAX")
     credentials.get_session_token(call, {})
