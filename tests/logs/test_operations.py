@@ -165,3 +165,7 @@ def test_tags_by_name_and_arn_and_gone_with_the_group(call, stream):
 def test_a_protected_group_stays(call):
     log_group.create_log_group(call, {"logGroupName": G, "deletionProtectionEnabled": True})
     assert error(log_group.delete_log_group, call, {"logGroupName": G})[0] == "InvalidParameterException"
+    unprotect = {"logGroupIdentifier": ARN, "deletionProtectionEnabled": False}
+    log_group.put_log_group_deletion_protection(call, unprotect)
+    log_group.delete_log_group(call, {"logGroupName": G})
+    assert error(log_group.put_log_group_deletion_protection, call, unprotect)[0] == "ResourceNotFoundException"

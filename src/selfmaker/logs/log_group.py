@@ -57,6 +57,15 @@ def delete_log_group(call: Call, request: Request) -> Output:
     return None
 
 
+@operation("logs", "PutLogGroupDeletionProtection")
+def put_log_group_deletion_protection(call: Call, request: Request) -> Output:
+    name = names.plain(request["logGroupIdentifier"])
+    wanted = {"deletionProtectionEnabled": request["deletionProtectionEnabled"]}
+    with faults.in_aws_words():
+        call.use(LogStreams).groups.add_to_document(call.region, name, wanted)
+    return None
+
+
 def _kind(group: LogGroup) -> str:
     return str(group.document.get("logGroupClass", "STANDARD"))
 

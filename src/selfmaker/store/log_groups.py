@@ -72,6 +72,16 @@ class LogGroups:
         if not self._database.write(lambda c: c.execute(change.values(retention_days=days)).rowcount):
             raise NotFound(f"log group {name}")
 
+    def add_to_document(self, region: str, name: str, members: dict[str, Any]) -> None:
+        """Set ``members`` of a group's document. Raises NotFound."""
+
+        def work(connection: Connection) -> None:
+            changed = {**get(connection, region, name).document, **members}
+            which = update(log_groups).where(log_groups.c.region == region, log_groups.c.name == name)
+            connection.execute(which.values(document=changed))
+
+        self._database.write(work)
+
 
 def find(connection: Connection, region: str, name: str) -> LogGroup | None:
     query = select(log_groups).where(log_groups.c.region == region, log_groups.c.name == name)
