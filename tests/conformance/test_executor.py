@@ -277,7 +277,7 @@ def test_the_run_dies_with_the_process_that_started_it(box: Sandbox) -> None:
     child = os.fork()
     if child == 0:
         spec = box.spec(
-            "sh", "-c", "echo up; while :; do date +%s%N > /opt/ml/beat; sleep 0.02; done",
+            "sh", "-c", "echo 0 > /opt/ml/beat; echo up; while :; do date +%s%N > /opt/ml/beat; sleep 0.02; done",
             mounts=(Mount(folder, "/opt/ml", Access.READ_WRITE),),
         )  # fmt: skip
         try:

@@ -97,7 +97,8 @@ def _reason(error: OSError) -> str:
 def reset_signals() -> None:
     """In a forked child: forget what the parent does on signals. SIGPIPE is ignored, nothing is blocked."""
     for number in _ORDINARY:
-        signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(number) != signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

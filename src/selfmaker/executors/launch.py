@@ -28,6 +28,8 @@ BROKEN = "broken"  # a full disk and the like
 
 _LOW_DESCRIPTORS = 10
 
+_forking = threading.Lock()
+
 
 class Refused(Unavailable):
     """The kernel, or a policy, does not allow what the sandbox needs."""
@@ -65,7 +67,7 @@ def _fork(keeper: Callable[[int], NoReturn], control: int, output: int) -> int:
     """Signals stay blocked across the fork, so that no handler of the parent's ever runs in the child."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        with warnings.catch_warnings():
+        with _forking, warnings.catch_warnings():  # whose filters belong to all threads, hence the lock
             # 3.12 warns of locks that other threads hold: the child takes none of the parent's.
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
