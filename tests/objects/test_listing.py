@@ -14,12 +14,12 @@ from selfmaker.store.database import Database
 
 def fill(database: Database, keys: set[str]) -> None:
     """Rows without files: a listing looks at nothing else."""
-    common = {"file": "0" * 32, "size": 0, "etag": "", "modified": 0.0, "storage_class": "STANDARD", "document": ""}
 
     def work(connection: "rows.Connection") -> None:
         connection.execute(rows.delete(rows.objects))
         for key in keys:
-            rows.save(connection, {"bucket": "bucket", "key": key.encode(), "checksum": None, **common}, there=False)
+            row = rows.ObjectRow("bucket", key.encode(), "0" * 32, 0, "", 0.0, "STANDARD", None, "")
+            rows.save(connection, row, there=False)
 
     database.write(work)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ class NewObject:
     parts: list[list[Any]] | None = None
     modified: float = field(default_factory=whole_second)
 
+    @cached_property
+    def text(self) -> str:
+        """The document, as it stands in the row."""
+        return document_text(document_of(self.attributes, self.parts))
+
     def info(self, path: Callable[[str], Path]) -> ObjectInfo:
         """The object as it is once it has been committed."""
         return ObjectInfo(
@@ -40,10 +46,11 @@ class NewObject:
             size=self.size,
             etag=self.etag,
             modified=self.modified,
-            path=path(self.file),
+            file=self.file,
             checksum=self.checksum,
             storage_class=self.attributes.storage_class,
-            document=document_of(self.attributes, self.parts),
+            text=self.text,
+            place=path,
         )
 
 
@@ -53,16 +60,16 @@ def commit(connection: Connection, new: NewObject, condition: Condition | None) 
         raise NoSuchBucket(new.bucket)
     old = rows.find(connection, new.bucket, new.key)
     check_condition(condition, old, new.key)
-    values = {
-        "bucket": new.bucket,
-        "key": new.key,
-        "file": new.file,
-        "size": new.size,
-        "etag": new.etag,
-        "modified": new.modified,
-        "storage_class": new.attributes.storage_class,
-        "checksum": checksum_text(new.checksum),
-        "document": document_text(document_of(new.attributes, new.parts)),
-    }
-    rows.save(connection, values, there=old is not None)
+    row = rows.ObjectRow(
+        bucket=new.bucket,
+        key=new.key,
+        file=new.file,
+        size=new.size,
+        etag=new.etag,
+        modified=new.modified,
+        storage_class=new.attributes.storage_class,
+        checksum=checksum_text(new.checksum),
+        document=new.text,
+    )
+    rows.save(connection, row, there=old is not None)
     return [old.file] if old is not None else []

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from selfmaker.objects.names import after
 from selfmaker.objects.protocol import NoSuchBucket, ObjectInfo, Page, Query
@@ -49,7 +48,7 @@ class _Walk:
         self.entries: list[ObjectInfo | bytes] = []
         self.next: bytes | None = None
 
-    def add(self, row: Row[Any]) -> bool:
+    def add(self, row: rows.ObjectRow) -> bool:
         """Take a row in; False, with ``next`` set, when the page was full before it."""
         key: bytes = row.key
         if self._below is not None and key.startswith(self._below):

@@ -19,6 +19,7 @@ the store's.
 Names. A key is any text of 1 to 1,024 UTF-8 bytes and never becomes a path; keys are ordered by those bytes.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -170,17 +171,29 @@ class Part:
 @dataclass(frozen=True)
 class ObjectInfo:
     """One object as it was when it was looked up. ``etag`` without quotes; ``modified`` in seconds since the epoch;
-    ``document`` holds ``attributes`` and ``parts`` as stored."""
+    ``file`` and ``place`` make its path, ``text`` its document: listings need neither, so they are made on demand."""
 
     bucket: str
     key: str
     size: int
     etag: str
     modified: float
-    path: Path
+    file: str
     checksum: Checksum | None
     storage_class: str
-    document: Mapping[str, Any]
+    text: str
+    place: Callable[[str], Path] = field(repr=False, compare=False)
+
+    @cached_property
+    def path(self) -> Path:
+        """The immutable file that holds the bytes."""
+        return self.place(self.file)
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """``attributes`` and ``parts`` as they are stored."""
+        stored: dict[str, Any] = json.loads(self.text) if self.text else {}
+        return stored
 
     @cached_property
     def attributes(self) -> Attributes:

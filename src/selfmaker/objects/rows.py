@@ -17,6 +17,7 @@ from selfmaker.objects.protocol import (
     Part,
     Upload,
 )
+from selfmaker.store.objects import ObjectRow
 
 
 def checksum_text(checksum: Checksum | None) -> str | None:
@@ -53,17 +54,18 @@ def loaded(text: str) -> dict[str, Any]:
     return document
 
 
-def object_info(row: Row[Any], path: Callable[[str], Path]) -> ObjectInfo:
+def object_info(row: ObjectRow, path: Callable[[str], Path]) -> ObjectInfo:
     return ObjectInfo(
         bucket=row.bucket,
         key=row.key.decode(),
         size=row.size,
         etag=row.etag,
         modified=row.modified,
-        path=path(row.file),
+        file=row.file,
         checksum=checksum_of(row.checksum),
         storage_class=row.storage_class,
-        document=loaded(row.document),
+        text=row.document,
+        place=path,
     )
 
 
@@ -79,7 +81,7 @@ def part_info(row: Row[Any]) -> Part:
     return Part(row.number, row.size, row.etag, row.modified, checksum_of(row.checksum))
 
 
-def check_condition(condition: Condition | None, row: Row[Any] | None, key: bytes) -> None:
+def check_condition(condition: Condition | None, row: ObjectRow | None, key: bytes) -> None:
     """Raises ConditionFailed, or NoSuchKey when a particular object is wanted and there is none."""
     if condition is None:
         return

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from selfmaker.errors import SelfmakerError
 from selfmaker.objects import listing
@@ -155,8 +155,9 @@ class ObjectStore(Buckets):
             row = _found(connection, bucket, name)
             info = object_info(row, self._files.path)
             document = {k: v for k, v in {**info.document, **members}.items() if v}
-            rows.save(connection, {**row._mapping, "document": document_text(document)}, there=True)
-            return replace(info, document=document)
+            text = document_text(document)
+            rows.save(connection, row._replace(document=text), there=True)
+            return replace(info, text=text)
 
         return written(self._database, work)
 
@@ -167,10 +168,16 @@ class ObjectStore(Buckets):
         try:
             gone = written(self._database, lambda c: commit(c, new, condition))
         except SelfmakerError:
-            self._files.path(taken.file).unlink(missing_ok=True)
+            if not self._refers(bucket, name, taken.file):
+                self._files.remove(taken.file)
             raise
         self._files.bury(gone)
         return new.info(self._files.path)
+
+    def _refers(self, bucket: str, name: bytes, file: str) -> bool:
+        # A commit that failed on a full disk may yet have happened: bytes are only removed when the row says so.
+        row = self._database.read(lambda c: rows.find(c, bucket, name))
+        return row is not None and row.file == file
 
     def _adopted(self, path: Path, terms: Terms) -> Taken | None:
         received = digest_file(path, terms)
@@ -204,7 +211,7 @@ class ObjectStore(Buckets):
             page = self.page(bucket, replace(query, start=page.next))
 
 
-def _found(connection: Connection, bucket: str, name: bytes) -> Row[Any]:
+def _found(connection: Connection, bucket: str, name: bytes) -> rows.ObjectRow:
     row = rows.find(connection, bucket, name)
     if row is None:
         if not rows.bucket_there(connection, bucket):

@@ -4,8 +4,8 @@ Keys are stored as bytes, so that every database orders them as S3 does: by thei
 file in the object store's folder. Functions take a connection, inside a transaction that the caller owns.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     JSON,
@@ -30,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 
+from selfmaker.store.prepared import Prepared, Values
 from selfmaker.store.schema import metadata
 
 buckets = Table(
@@ -87,25 +88,34 @@ parts = Table(
     sqlite_with_rowid=False,
 )
 
-Values = Mapping[str, Any]
+
+class ObjectRow(NamedTuple):
+    """A row of ``objects``, its columns in their order. ``checksum``: see ``objects/rows.py``; ``document``: JSON, or
+    empty."""
+
+    bucket: str
+    key: bytes
+    file: str
+    size: int
+    etag: str
+    modified: float
+    storage_class: str
+    checksum: str | None
+    document: str
+
 
 _o, _b, _u, _p = objects.c, buckets.c, uploads.c, parts.c
 _THIS_OBJECT = (_o.bucket == bindparam("b"), _o.key == bindparam("k"))
 _BUCKET = select(buckets).where(_b.name == bindparam("b"))
-_BUCKET_THERE = select(literal(1)).where(_b.name == bindparam("b"))
-_OBJECT = select(objects).where(*_THIS_OBJECT)
-_OBJECT_INSERT = insert(objects)
-_OBJECT_UPDATE = (
+_BUCKET_THERE = Prepared(select(literal(1)).where(_b.name == bindparam("b")))
+_OBJECT = Prepared(select(objects).where(*_THIS_OBJECT))
+_OBJECT_INSERT = Prepared(insert(objects))
+_OBJECT_UPDATE = Prepared(
     update(objects)
     .where(*_THIS_OBJECT)
-    .values(
-        {
-            name: bindparam(name)
-            for name in ("file", "size", "etag", "modified", "storage_class", "checksum", "document")
-        }
-    )
+    .values({name: bindparam(name) for name in ObjectRow._fields if name not in ("bucket", "key")})
 )
-_OBJECT_DELETE = delete(objects).where(*_THIS_OBJECT)
+_OBJECT_DELETE = Prepared(delete(objects).where(*_THIS_OBJECT))
 _ANY_OBJECT = select(literal(1)).select_from(objects).where(_o.bucket == bindparam("b")).limit(1)
 _FROM = (
     select(objects)
@@ -129,7 +139,7 @@ def bucket(connection: Connection, name: str) -> Row[Any] | None:
 
 
 def bucket_there(connection: Connection, name: str) -> bool:
-    return connection.execute(_BUCKET_THERE, {"b": name}).first() is not None
+    return _BUCKET_THERE.first(connection, {"b": name}) is not None
 
 
 def all_buckets(connection: Connection) -> list[Row[Any]]:
@@ -152,30 +162,32 @@ def any_object(connection: Connection, bucket_name: str) -> bool:
     return connection.execute(_ANY_OBJECT, {"b": bucket_name}).first() is not None
 
 
-def find(connection: Connection, bucket_name: str, key: bytes) -> Row[Any] | None:
+def find(connection: Connection, bucket_name: str, key: bytes) -> ObjectRow | None:
     """The object's row, or None."""
-    return connection.execute(_OBJECT, {"b": bucket_name, "k": key}).first()
+    found = _OBJECT.first(connection, {"b": bucket_name, "k": key})
+    return None if found is None else ObjectRow(*found)
 
 
-def save(connection: Connection, values: Values, *, there: bool) -> None:
-    """Write an object's row, all columns given; ``there`` says whether the key has one already."""
-    if not there:
-        connection.execute(_OBJECT_INSERT, dict(values))
-        return
-    changed = {name: value for name, value in values.items() if name not in ("bucket", "key")}
-    connection.execute(_OBJECT_UPDATE, {"b": values["bucket"], "k": values["key"], **changed})
+def save(connection: Connection, row: ObjectRow, *, there: bool) -> None:
+    """Write an object's row; ``there`` says whether the key has one already."""
+    if there:
+        _OBJECT_UPDATE.run(connection, {"b": row.bucket, "k": row.key, **row._asdict()})
+    else:
+        _OBJECT_INSERT.run(connection, row._asdict())
 
 
 def remove(connection: Connection, bucket_name: str, key: bytes) -> None:
-    connection.execute(_OBJECT_DELETE, {"b": bucket_name, "k": key})
+    _OBJECT_DELETE.run(connection, {"b": bucket_name, "k": key})
 
 
-def scan(connection: Connection, bucket_name: str, start: bytes, stop: bytes | None, limit: int) -> list[Row[Any]]:
+def scan(connection: Connection, bucket_name: str, start: bytes, stop: bytes | None, limit: int) -> list[ObjectRow]:
     """Up to ``limit`` objects with start <= key < stop, in key order."""
     values: dict[str, Any] = {"b": bucket_name, "start": start, "limit": limit}
     if stop is None:
-        return list(connection.execute(_FROM, values))
-    return list(connection.execute(_BETWEEN, {**values, "stop": stop}))
+        found = connection.execute(_FROM, values)
+    else:
+        found = connection.execute(_BETWEEN, {**values, "stop": stop})
+    return [ObjectRow(*row) for row in found]
 
 
 def add_upload(connection: Connection, values: Values) -> None:
