@@ -210,10 +210,10 @@ def test_a_client_that_leaves_in_its_body_stores_nothing(edge, size):
 
 
 def test_a_slow_reader_gets_everything(edge):
-    data = bytes(range(256)) * (80 << 10)
+    data = bytes(range(256)) * (24 << 10)
     edge.client("s3").put_object(Bucket="b", Key="slow", Body=data)
     with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
         sock.connect(("127.0.0.1", edge.port))
         sock.sendall(request_bytes(edge, "GET", "/b/slow"))
         received = sock.recv(10)

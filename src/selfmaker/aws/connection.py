@@ -48,13 +48,12 @@ class Connection(asyncio.Protocol):
         self._closing = False  # the present answer is the last one
         self._lingering = False  # the last answer is out; what comes is dropped
         self._deaf = False  # nothing more is parsed
+        self._incoming = 0  # bytes that came since the last header ended: the most that the next can have
         self._reset_message()
 
     def _reset_message(self) -> None:
         self._url = b""
         self._headers: dict[str, str] = {}
-        self._header_bytes = 0
-        self._unparsed = 0
         self._in_headers = False
         self._in_body = False
         self._continue_owed = False
@@ -97,6 +96,7 @@ class Connection(asyncio.Protocol):
         self._touched = self._loop.time()
         if self._deaf:
             return
+        self._incoming += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -109,14 +109,10 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._refuse_message(400)
         else:
-            if self._in_headers:
-                self._unfinished_header(len(data))
-
-    def _unfinished_header(self, size: int) -> None:
-        """A header that never ends isn't reported by the parser until it does: count what came."""
-        self._unparsed += size
-        if self._unparsed > self._server.limits.header_bytes:
-            self._refuse_message(431)
+            if not self._in_headers:
+                self._incoming = 0
+            elif self._incoming > self._server.limits.header_bytes:
+                self._refuse_message(431)
 
     # --- httptools callbacks
 
@@ -126,22 +122,22 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         self._url += url
-        self._count(0)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + 4)
         key = _name(name)
         text = value.decode("latin-1")
         before = self._headers.get(key)
         self._headers[key] = text if before is None else f"{before},{text}"
 
-    def _count(self, extra: int) -> None:
-        self._header_bytes += extra
-        if self._header_bytes + len(self._url) > self._server.limits.header_bytes:
+    def _check_header_size(self) -> None:
+        size = len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers.items())
+        if size > self._server.limits.header_bytes:
             raise _TooLargeError
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
+        if self._incoming > self._server.limits.header_bytes:
+            self._check_header_size()
         self._in_body = True
         parser, headers = self._parser, self._headers
         request = HttpRequest(

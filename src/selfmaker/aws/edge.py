@@ -43,7 +43,7 @@ class EdgeSettings:
     threads: int = 64
 
 
-@dataclass
+@dataclass(slots=True)
 class Session:
     """One request on its way through. ``answer`` or ``raw`` is set once it is known to be answered."""
 
@@ -111,14 +111,14 @@ class Edge:
         return None
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
+        if self._pages is not None and not sigv4.claimed(request):
+            page = self._pages(request)
+            if inspect.isawaitable(page):
+                page = await page
+            if page is not None:
+                return page
         session: Session = request.state or self._open(request)
         try:
-            if self._pages is not None and session.signature is None and "authorization" not in request.headers:
-                page = self._pages(request)
-                if inspect.isawaitable(page):
-                    page = await page
-                if page is not None:
-                    return page
             return await self._answer(session)
         except Exception as error:  # noqa: BLE001 - the outermost loop of a request
             return self._fail(session, error)

@@ -7,7 +7,7 @@ the client waits for a 100 before it sends its body, and ``handle`` for the answ
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,6 +30,7 @@ class OpenFile:
 
 Content = bytes | OpenFile | Iterator[bytes] | AsyncIterator[bytes]
 
+_GOODBYE = 1.0  # seconds that a TLS client has to say that it closes too
 _SMALL_FILE = 64 << 10
 
 
@@ -127,8 +128,9 @@ class HttpServer:
 
         loop = asyncio.get_running_loop()
         scheme = "https" if tls else "http"
+        more: dict[str, Any] = {"ssl": tls, "ssl_shutdown_timeout": _GOODBYE} if tls else {}
         self._server = await loop.create_server(
-            lambda: Connection(self, scheme), host, port, ssl=tls, backlog=1024, reuse_address=True
+            lambda: Connection(self, scheme), host, port, backlog=1024, reuse_address=True, **more
         )
         self._sweeper = loop.create_task(self._sweep())
         chosen: int = self._server.sockets[0].getsockname()[1]
@@ -158,11 +160,3 @@ class HttpServer:
             now = loop.time()
             for connection in list(self.connections):
                 connection.check(now)
-
-
-def header(headers: Mapping[str, str], name: str) -> str:
-    """``name`` of response headers, whatever the case; "" when absent."""
-    for key, value in headers.items():
-        if key.lower() == name:
-            return value
-    return ""

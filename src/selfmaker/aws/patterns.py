@@ -5,11 +5,12 @@ what AWS takes. Some of AWS's patterns take exponential time on texts made for i
 """
 
 import warnings
-from functools import cache
+from functools import cache, lru_cache
 
 import regex  # type: ignore[import-untyped, unused-ignore]
 
 _PATIENCE = 0.1  # seconds; a text that fits is found to do so in microseconds
+_REMEMBERED = 256  # characters; names come again and again
 
 # Java writes the characters beyond U+FFFF as a range of surrogate pairs; they are single characters here.
 _BEYOND = (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
@@ -24,10 +25,19 @@ class Pattern:
 
     def fits(self, value: str) -> bool:
         """Whether all of ``value`` matches. One that keeps the engine busy beyond reason is held not to."""
+        return _fits(self, value) if len(value) <= _REMEMBERED else self.matches(value)
+
+    def matches(self, value: str) -> bool:
+        """As ``fits``, without remembering."""
         try:
             return self._compiled.fullmatch(value, timeout=_PATIENCE) is not None
         except TimeoutError:
             return False
+
+
+@lru_cache(maxsize=8192)
+def _fits(pattern: Pattern, value: str) -> bool:
+    return pattern.matches(value)
 
 
 @cache

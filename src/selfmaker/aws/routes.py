@@ -29,7 +29,25 @@ class _Template:
     regex: re.Pattern[str]
     labels: tuple[str, ...]
     weight: tuple[int, int, int]
-    methods: dict[str, list[_Candidate]] = field(default_factory=dict)
+    methods: dict[str, "_Candidates"] = field(default_factory=dict)
+
+
+@dataclass
+class _Candidates:
+    """The operations that share path and method: those told by a literal in the query, by its name, and the others."""
+
+    plain: list[_Candidate] = field(default_factory=list)
+    told: dict[str, list[_Candidate]] = field(default_factory=dict)
+
+    def add(self, candidate: _Candidate) -> None:
+        for name, _ in candidate.literals:
+            self.told.setdefault(name, []).append(candidate)
+        if not candidate.literals:
+            self.plain.append(candidate)
+
+    def only(self) -> _Candidate | None:
+        """The operation, where there is but one."""
+        return self.plain[0] if len(self.plain) == 1 and not self.told else None
 
 
 class WrongMethodError(Exception):
@@ -47,7 +65,7 @@ class Routes:
             if template is None:
                 template = templates[path] = _template(path)
             candidate = _candidate(plan, query, preferred=plan.name in answered)
-            template.methods.setdefault(plan.method, []).append(candidate)
+            template.methods.setdefault(plan.method, _Candidates()).add(candidate)
         self._templates = sorted(templates.values(), key=lambda t: t.weight, reverse=True)
 
     def find(
@@ -63,7 +81,7 @@ class Routes:
             if candidates is None:
                 wrong_method = True
                 continue
-            chosen = candidates[0] if len(candidates) == 1 else _choose(candidates, query, headers)
+            chosen = candidates.only() or _choose(candidates, query, headers)
             if chosen is not None:
                 return chosen.plan, dict(zip(template.labels, map(_decode, found.groups()), strict=True))
         if wrong_method:
@@ -71,14 +89,15 @@ class Routes:
         return None
 
 
-def _choose(candidates: list[_Candidate], query: str, headers: Mapping[str, str]) -> _Candidate | None:
+def _choose(candidates: _Candidates, query: str, headers: Mapping[str, str]) -> _Candidate | None:
     pairs: dict[str, str] = {}
     for part in query.split("&"):
         if part:
             name, _, value = part.partition("=")
             pairs[unquote_plus(name)] = value
     best: tuple[tuple[int, int, int, int], _Candidate] | None = None
-    for candidate in candidates:
+    told = [candidate for name in pairs for candidate in candidates.told.get(name, ())]
+    for candidate in [*told, *candidates.plain]:
         if any(name not in pairs or (value is not None and pairs[name] != value) for name, value in candidate.literals):
             continue
         missing = sum(name not in pairs for name in candidate.required_query)

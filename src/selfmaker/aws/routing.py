@@ -32,7 +32,7 @@ _NO_BUCKET = frozenset(("s3", "selfmaker", "sagemaker", "aws", "api"))
 _RPC_PATH = re.compile(r"/service/([\w.-]+)/operation/(\w+)", re.ASCII)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Target:
     """What a request means. Where it means nothing, ``problem`` says so in the words of the service."""
 

@@ -14,7 +14,7 @@ from selfmaker.aws.patterns import Pattern, compiled
 _SHOWN = 1024
 _MOST = 20
 _NUMBERS = frozenset(("integer", "long", "float", "double", "short", "byte"))
-_SIZED = frozenset(("string", "list", "map", "blob"))
+_CONTAINERS = frozenset(("structure", "list", "map"))
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,14 @@ class _Rules:
     choices: str
 
 
+_Path = tuple[Any, str]  # the place above, and the step from there; made into text only where it is needed
+
+
 def check(shape: Shape | None, value: dict[str, Any]) -> list[Violation]:
     """All violations (some tens at most) of a request, outermost first."""
     found: list[Violation] = []
     if shape is not None:
-        _structure(shape, value, "", found)
+        _structure(shape, value, None, found)
     return found
 
 
@@ -55,29 +58,27 @@ def failure(violations: Sequence[Violation], code: str = "ValidationException") 
     return AwsError(code, f"{count} validation {noun} detected: " + "; ".join(str(v) for v in violations))
 
 
-def _structure(shape: Shape, value: dict[str, Any], path: str, found: list[Violation]) -> None:
+def _structure(shape: Shape, value: dict[str, Any], path: _Path | None, found: list[Violation]) -> None:
     if shape.is_document_type:
         return
-    prefix = f"{path}." if path else ""
-    members = shape.members
     for name in shape.required_members:
         if value.get(name) is None:
-            found.append(Violation(prefix + _lower(name), "null", "Member must not be null"))
+            found.append(Violation(_text((path, _lower(name))), "null", "Member must not be null"))
     if shape.is_tagged_union and len(value) != 1 and path:
-        found.append(Violation(path, _shown(shape, value), "Member must have exactly one member set"))
+        found.append(Violation(_text(path), _shown(shape, value), "Member must have exactly one member set"))
+    checked = _checked_members(shape)
     for name, item in value.items():
-        if item is not None and len(found) < _MOST:
-            member = members[name]
-            if member.type_name not in _PLAIN_KINDS or _constrained(member):
-                _value(member, item, prefix + _lower(name), found)
+        member = checked.get(name)
+        if member is not None and item is not None and len(found) < _MOST:
+            _value(member[0], item, (path, member[1]), found)
 
 
-def _value(shape: Shape, value: Any, path: str, found: list[Violation]) -> None:
+def _value(shape: Shape, value: Any, path: _Path, found: list[Violation]) -> None:
     kind = shape.type_name
     broken = _broken(shape, value)
     if broken:
         shown = _shown(shape, value)
-        found.extend(Violation(path, shown, constraint) for constraint in broken)
+        found.extend(Violation(_text(path), shown, constraint) for constraint in broken)
     if kind == "structure":
         _structure(shape, value, path, found)
     elif kind == "list":
@@ -86,34 +87,54 @@ def _value(shape: Shape, value: Any, path: str, found: list[Violation]) -> None:
         _map(shape, value, path, found)
 
 
-def _list(shape: Shape, value: list[Any], path: str, found: list[Violation]) -> None:
+def _list(shape: Shape, value: list[Any], path: _Path, found: list[Violation]) -> None:
     member = shape.member
-    if member.type_name in ("structure", "list", "map"):
+    if member.type_name in _CONTAINERS:
         for index, item in enumerate(value, 1):
             if len(found) >= _MOST:
                 return
+            here = (path, f"{index}.member")
             if item is None:
-                found.append(Violation(f"{path}.{index}.member", "null", "Member must not be null"))
+                found.append(Violation(_text(here), "null", "Member must not be null"))
             else:
-                _value(member, item, f"{path}.{index}.member", found)
+                _value(member, item, here, found)
     elif any(item is None or _broken(member, item) for item in value):
-        found.append(Violation(path, _shown(shape, value), f"Member must satisfy constraint: [{_all_rules(member)}]"))
+        constraint = f"Member must satisfy constraint: [{_all_rules(member)}]"
+        found.append(Violation(_text(path), _shown(shape, value), constraint))
 
 
-def _map(shape: Shape, value: dict[str, Any], path: str, found: list[Violation]) -> None:
+def _map(shape: Shape, value: dict[str, Any], path: _Path, found: list[Violation]) -> None:
     if any(_broken(shape.key, key) for key in value):
         constraint = f"Map keys must satisfy constraint: [{_all_rules(shape.key)}]"
-        found.append(Violation(path, _shown(shape, value), constraint))
+        found.append(Violation(_text(path), _shown(shape, value), constraint))
     member = shape.value
-    if member.type_name in ("structure", "list", "map"):
+    if member.type_name in _CONTAINERS:
         for key, item in value.items():
             if len(found) >= _MOST:
                 return
             if item is not None:
-                _value(member, item, f"{path}.{key}.member", found)
+                _value(member, item, (path, f"{key}.member"), found)
     elif any(item is None or _broken(member, item) for item in value.values()):
         constraint = f"Map value must satisfy constraint: [{_all_rules(member)}]"
-        found.append(Violation(path, _shown(shape, value), constraint))
+        found.append(Violation(_text(path), _shown(shape, value), constraint))
+
+
+def _text(path: _Path | None) -> str:
+    steps: list[str] = []
+    while path is not None:
+        steps.append(path[1])
+        path = path[0]
+    return ".".join(reversed(steps))
+
+
+@cache
+def _checked_members(shape: Shape) -> dict[str, tuple[Shape, str]]:
+    """The members whose values, or what is in them, may break something, and their names in a path."""
+    return {
+        name: (member, _lower(name))
+        for name, member in shape.members.items()
+        if member.type_name in _CONTAINERS or _rules(member) is not None
+    }
 
 
 def _broken(shape: Shape, value: Any) -> list[str]:
@@ -122,13 +143,15 @@ def _broken(shape: Shape, value: Any) -> list[str]:
     if rules is None:
         return []
     kind = shape.type_name
-    if kind in _NUMBERS:
-        return [_range(rules, low=low) for low in (True, False) if _outside(rules, value, low=low)]
-    broken = []
-    if kind in _SIZED and (size := _size(value)) is not None:
-        broken = [_length(rules, low=low) for low in (True, False) if _outside(rules, size, low=low)]
-    if isinstance(value, str):
-        if rules.pattern is not None and not broken and not rules.pattern.fits(value):
+    size = value if kind in _NUMBERS else _size(value)
+    broken: list[str] = []
+    if size is not None and not (
+        (rules.lowest is None or size >= rules.lowest) and (rules.highest is None or size <= rules.highest)
+    ):
+        describe = _range if kind in _NUMBERS else _length
+        broken.append(describe(rules, low=rules.lowest is not None and not size >= rules.lowest))
+    if kind == "string" and isinstance(value, str):
+        if rules.pattern is not None and not rules.pattern.fits(value):
             broken.append(f"Member must satisfy regular expression pattern: {rules.pattern.text}")
         if rules.allowed is not None and value not in rules.allowed:
             broken.append(f"Member must satisfy enum value set: {rules.choices}")
@@ -140,11 +163,6 @@ def _size(value: Any) -> int | None:
     if isinstance(value, str):
         return len(value) if value.isascii() else len(value.encode("utf-16-le", "surrogatepass")) // 2
     return len(value) if isinstance(value, (bytes, list, dict)) else None
-
-
-def _outside(rules: _Rules, size: float, *, low: bool) -> bool:
-    bound = rules.lowest if low else rules.highest
-    return bound is not None and (size < bound if low else size > bound)
 
 
 def _range(rules: _Rules, *, low: bool) -> str:
@@ -177,13 +195,6 @@ def _all_rules(shape: Shape) -> str:
     if rules.allowed is not None:
         lines.append(f"Member must satisfy enum value set: {rules.choices}")
     return ", ".join(lines)
-
-
-_PLAIN_KINDS = frozenset(("string", "boolean", "timestamp", "blob", *_NUMBERS))
-
-
-def _constrained(shape: Shape) -> bool:
-    return _rules(shape) is not None
 
 
 @cache

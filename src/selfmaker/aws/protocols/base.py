@@ -3,7 +3,7 @@
 A protocol is stateless and safe from any thread.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from selfmaker.aws.body import Body
@@ -13,7 +13,7 @@ from selfmaker.aws.model import Plan, Service
 from selfmaker.aws.operation import Reply
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Inbound:
     """A request whose operation is known. ``labels`` are the decoded parts of the path; ``body`` is the whole body, or
     b"" where the operation reads ``stream`` itself."""
@@ -25,7 +25,7 @@ class Inbound:
     stream: Body
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Circumstances:
     """What an error answer needs to know of the request; ``service`` is None where it isn't known."""
 
@@ -33,7 +33,6 @@ class Circumstances:
     request_id: str
     resource: str = ""
     method: str = "POST"
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 class WireProtocol(Protocol):
