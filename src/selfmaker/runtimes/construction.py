@@ -91,7 +91,7 @@ def compile_files(python: Path, files: Sequence[Path]) -> None:
     wanted = [str(file) for file in files if not {"tests", "test", "testing"} & set(file.parts)]
     if wanted:
         subprocess.run(
-            [python, "-I", "-m", "compileall", "-q", "-j", "0", "-i", "-"],
+            [python, "-I", "-m", "compileall", "-q", "-j", "1" if len(wanted) < 200 else "0", "-i", "-"],
             input="\n".join(wanted),
             text=True,
             stdout=subprocess.DEVNULL,

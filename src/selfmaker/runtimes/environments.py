@@ -118,6 +118,8 @@ class Environments:
         A job that runs in one of them loses it: prune when none does, or by age.
         """
         removed = []
+        for gone in self.folder.glob(".gone-*"):
+            shutil.rmtree(gone, ignore_errors=True)
         for path in self._entries():
             key = path.name if (path / MARKER).exists() else path.name.removeprefix(".making-").rpartition(".")[0]
             with self._lock(key) as ours:

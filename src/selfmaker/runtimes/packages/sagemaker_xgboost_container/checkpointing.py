@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 import time
+import warnings
 from typing import Any
 
 CHECKPOINT_FILENAME = "xgboost-checkpoint"
@@ -39,7 +40,9 @@ def save(model: Any, path: str) -> None:
     handle, temporary = tempfile.mkstemp(prefix="saving-", suffix="-sagemaker-ignore", dir=folder)
     os.close(handle)
     try:
-        model.save_model(temporary)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # XGBoost would rather have the format in the name
+            model.save_model(temporary)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     finally:

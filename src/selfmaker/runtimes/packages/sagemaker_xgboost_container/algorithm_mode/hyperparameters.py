@@ -156,7 +156,7 @@ def _parsed(name: str, text: str, kind: str) -> Any:
             return [item.strip().strip("'\"") for item in text.strip("[]").split(",") if item.strip()]
         if kind in (NESTED, TUPLE):
             return _literal(text, kind)
-    except (ValueError, SyntaxError, TypeError) as error:
+    except (ValueError, SyntaxError, TypeError, OverflowError) as error:
         raise UserError(f"Hyperparameter {name}: could not parse value '{text}' as {kind}", error) from None
     return text
 
