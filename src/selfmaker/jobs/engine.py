@@ -19,6 +19,7 @@ from selfmaker import clock, ids
 from selfmaker.errors import Conflict, SelfmakerError
 from selfmaker.jobs import states
 from selfmaker.jobs.folder import JobFolder
+from selfmaker.jobs.gpus import installed
 from selfmaker.jobs.line import Line
 from selfmaker.jobs.notices import Notices
 from selfmaker.jobs.nursery import Nursery
@@ -73,7 +74,7 @@ class Jobs:
         self._folder = folder
         self._kinds = kinds
         self._slots = slots
-        self._line = Line(table, slots)
+        self._line = Line(table, slots, installed())
         self._nursery = Nursery()
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="selfmaker-jobs")
         self._changed = threading.Condition()

@@ -79,6 +79,8 @@ class Supervisor:
         for host in plan["hosts"]:
             finder = MetricFinder(self._folder.metrics, definitions) if definitions else None
             self._recorders[host["name"]] = Recorder(self._folder.log(host["name"]), finder)
+            for remark in host["remarks"]:
+                self._recorders[host["name"]].say(remark)
         report(self._folder, self._notice, "loading")
         problem = self._load()
         if problem is None and self._ending is None:

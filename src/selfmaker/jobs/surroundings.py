@@ -10,6 +10,7 @@ from selfmaker.client.environment import SITE, Connection, job_environment
 from selfmaker.errors import Invalid, NotFound
 from selfmaker.executors.protocol import Access
 from selfmaker.jobs.folder import JobFolder
+from selfmaker.jobs.gpus import gpus_of
 from selfmaker.jobs.spec import JobSpec
 from selfmaker.objects.store import ObjectStore
 from selfmaker.objects.uri import parse_s3_uri
@@ -73,6 +74,12 @@ class Surroundings:
     ) -> dict[str, Any]:
         """One host's entry in the plan (see ``run_plan``); its log stream is made known."""
         name = spec.hosts[index]
+        gpus = gpus_of_host(job, index, len(spec.hosts))
+        wanted = gpus_of(spec.instance_type)
+        remarks = []
+        if len(gpus) < wanted:
+            have = f"{len(gpus)} of its {wanted} GPUs" if gpus else "no GPU: this machine has none, the CPU is used"
+            remarks.append(f"instance type {spec.instance_type}: the job gets {have}")
         scratch = folder.host(name) / "scratch"
         scratch.mkdir(parents=True)
         stream = f"{spec.name}/{name}-{int(job.created)}"
@@ -82,7 +89,8 @@ class Surroundings:
             "address": f"127.0.0.{index + 1}",
             "scratch": str(scratch),
             "mounts": [[str(source), target, access.value] for source, target, access in (*COMMON_MOUNTS, *mounts)],
-            "variables": variables,
+            "variables": {**variables, "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))},
+            "remarks": remarks,
         }
 
     def plan(self, spec: JobSpec, hosts: list[dict[str, Any]], **members: Any) -> dict[str, Any]:
@@ -114,3 +122,9 @@ class Surroundings:
             raise Invalid(f"ClientError: Artifact upload failed: {uri}: {error.message}") from None
         finally:
             second.unlink(missing_ok=True)
+
+
+def gpus_of_host(job: Job, index: int, hosts: int) -> list[int]:
+    """Those of the job's GPUs that host number ``index`` gets."""
+    gpus: list[int] = job.progress.get("gpus", [])
+    return gpus[index * len(gpus) // hosts : (index + 1) * len(gpus) // hosts]

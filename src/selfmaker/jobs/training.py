@@ -9,19 +9,20 @@ from typing import Any
 from selfmaker import clock
 from selfmaker.client.environment import Connection
 from selfmaker.contract import script_mode
-from selfmaker.contract.artifacts import members, unpack
+from selfmaker.contract.artifacts import members
 from selfmaker.contract.channels import Source, link_channel
 from selfmaker.contract.checkpoints import restore, sync
 from selfmaker.contract.config import Cluster, input_data_config, write_config
 from selfmaker.contract.layout import ROOT, Layout
+from selfmaker.contract.source_directory import bring
 from selfmaker.contract.variables import Facts, training_variables
 from selfmaker.errors import Invalid, NotFound
 from selfmaker.executors.protocol import Access
 from selfmaker.jobs import outcome
 from selfmaker.jobs.folder import JobFolder, read_json_lines
 from selfmaker.jobs.spec import JobSpec
-from selfmaker.jobs.surroundings import MountRow, Surroundings
-from selfmaker.objects.uri import join_s3_uri, parse_s3_uri
+from selfmaker.jobs.surroundings import MountRow, Surroundings, gpus_of_host
+from selfmaker.objects.uri import join_s3_uri
 from selfmaker.runtimes.catalog import runtime_for
 from selfmaker.store.jobs import Job
 from selfmaker.store.metrics import Metric, Sample
@@ -42,6 +43,7 @@ class Script:
 class Laying:
     """What the hosts of a job that is being laid out have in common."""
 
+    job: Job
     spec: JobSpec
     folder: JobFolder
     cluster: Cluster
@@ -61,7 +63,7 @@ class TrainingKind:
         spec = JobSpec.from_json(job.spec)
         script = self._script(spec, folder)
         cluster = Cluster(spec.hosts, spec.instance_type, spec.groups)
-        laying = Laying(spec, folder, cluster, script, self._around.connection(job))
+        laying = Laying(job, spec, folder, cluster, script, self._around.connection(job))
         entry = [*spec.entrypoint, *spec.arguments] if spec.entrypoint else None
         folder.write_plan(
             self._around.plan(
@@ -111,15 +113,7 @@ class TrainingKind:
         if settings is None:
             return None
         source = folder.path / "hosts" / "source"
-        source.mkdir(parents=True)
-        if settings.submit_directory.startswith("s3://"):
-            bucket, key = parse_s3_uri(settings.submit_directory)
-            try:
-                archive = self._around.objects.file(bucket, key)
-            except NotFound as error:
-                uri = settings.submit_directory
-                raise Invalid(f"ClientError: the source {uri} cannot be downloaded: {error.message}") from None
-            unpack(archive, source, settings.submit_directory)
+        bring(self._around.objects, settings.submit_directory, spec.channels, source)
         return Script(source, settings, script_mode.command(settings, source))
 
     def _host(self, job: Job, laying: "Laying", index: int) -> dict[str, Any]:
@@ -140,7 +134,7 @@ class TrainingKind:
             mounts.append((folder, f"{ROOT}/input/data/{channel['ChannelName']}", Access.COPY_ON_WRITE))
         if spec.checkpoint_uri:
             mounts += self._restore(job, spec, place, layout, first=index == 0)
-        variables = self._variables(laying, inputs, resources)
+        variables = self._variables(laying, index, inputs, resources)
         return self._around.host_plan(job, spec, laying.folder, index, mounts, variables)
 
     def _restore(self, job: Job, spec: JobSpec, place: Path, layout: Layout, *, first: bool) -> list[MountRow]:
@@ -156,7 +150,7 @@ class TrainingKind:
             self._checkpoints[job.id] = known
         return mounts
 
-    def _variables(self, laying: "Laying", inputs: Any, resources: Any) -> dict[str, str]:
+    def _variables(self, laying: "Laying", index: int, inputs: Any, resources: Any) -> dict[str, str]:
         spec, script = laying.spec, laying.script
         facts = Facts(
             job_name=spec.name,
@@ -166,7 +160,7 @@ class TrainingKind:
             inputs=inputs,
             hyperparameters=script.settings.hyperparameters if script else dict(spec.hyperparameters),
             cpus=os.cpu_count() or 1,
-            gpus=0,
+            gpus=len(gpus_of_host(laying.job, index, len(spec.hosts))),
             script=script.settings if script else None,
             framework_module=f"sagemaker_{runtime_for(spec.image).name}_container.training:main",
         )
