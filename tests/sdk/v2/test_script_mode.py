@@ -224,7 +224,7 @@ def test_fit_without_waiting_then_stop(sklearn, folder, session):
 
 def test_without_logs_fit_waits_all_the_same(sklearn, folder, seen):
     estimator = sklearn("train.py", source_dir=folder({"train.py": probe_and("")}))
-    estimator.fit(logs=None)
+    estimator.fit(logs="None")
     assert seen(estimator)["module"] == "__main__"
 
 
