@@ -41,9 +41,12 @@ def _plain(data: bytes) -> Table | None:
     shape = _shape(data)
     if shape is None:
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a text that is not all numbers ends the array early
-        numbers = np.fromstring(data.replace(b":", b" "), sep=" ", dtype=np.float64)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DeprecationWarning)  # given where a text is not all numbers
+            numbers = np.fromstring(data.replace(b":", b" "), sep=" ", dtype=np.float64)
+    except (DeprecationWarning, ValueError):
+        return None
     if len(numbers) != len(shape) + 2 * int(shape.sum()):
         return None
     is_label = np.zeros(len(numbers), dtype=bool)
