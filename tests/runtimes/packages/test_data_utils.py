@@ -99,7 +99,9 @@ def test_libsvm(in_xgboost: In, tmp_path: Path) -> None:
         "lines = ''.join('%d 0:%d 3:%s\\n' % (i % 2, i, i / 7) for i in range(5000))\n"
         "open(os.path.join(root, 'big'), 'w').write(lines)\n"
         "big = get_table(os.path.join(root, 'big'), 'libsvm')\n"
-        "result['sum'] = [float(big.features[:, 0].sum()), int(big.labels.sum()), list(big.features.shape)]"
+        "result['sum'] = [float(big.features[:, 0].sum()), int(big.labels.sum()), list(big.features.shape)]\n"
+        "open(os.path.join(root, 'big'), 'a').write('NA 0:1\\n')\n"
+        "result['bad'] = read(os.path.join(root, 'big'), 'libsvm')"
     )
     found = in_xgboost(code, tmp_path)
     assert found["plain"] == [[[2.5, 0, 3], [0, -4, 0]], [1, 0], None, None]
@@ -114,6 +116,7 @@ def test_libsvm(in_xgboost: In, tmp_path: Path) -> None:
     for name in ("no colon", "two colons", "negative", "half a pair"):
         assert found[name].startswith("First line"), found[name]
     assert "an instance weight" in found["some weights"]
+    assert found["bad"].startswith("Line 5001 'NA 0:1...'")
     assert found["sum"] == [sum(range(5000)), 2500, [5000, 4]]
 
 
