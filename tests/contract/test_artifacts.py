@@ -213,6 +213,33 @@ def test_an_absolute_name_stays_inside(tmp_path: Path, python: str) -> None:
     assert not Path("/evil-of-selfmaker").exists()
 
 
+def test_a_file_through_a_link_that_leads_nowhere(tmp_path: Path, python: str) -> None:
+    entries: list[tuple[str, dict[str, Any]]] = [("a", {"type": SYM, "linkname": "b/c"}), ("a", {"content": b"x"})]
+    with contextlib.suppress(Invalid):  # Pythons differ in whether they replace the link
+        unpack(archive(tmp_path / "x.tar.gz", *entries), tmp_path / "into")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["into", "x.tar.gz"]
+
+
+def test_a_full_disk_is_not_the_archives_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = archive(tmp_path / "x.tar.gz", ("a", {"content": b"x"}))
+    monkeypatch.setattr(tarfile.TarFile, "makefile", full)
+    with pytest.raises(OSError, match="No space left"):
+        unpack(path, tmp_path / "into")
+
+
+def test_hard_links_in_a_circle(tmp_path: Path, python: str) -> None:
+    entries: list[tuple[str, dict[str, Any]]] = [
+        (".", {"type": HARD, "linkname": "a"}),
+        ("a", {"type": HARD, "linkname": "."}),
+        (".", {"type": HARD, "linkname": "a"}),
+    ]
+    with pytest.raises(Invalid, match="cannot be unpacked"):
+        unpack(archive(tmp_path / "x.tar.gz", *entries), tmp_path / "into")
+
+
 @pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz", "w"])
 def test_any_compression(tmp_path: Path, mode: str, python: str) -> None:
     entries: list[tuple[str, dict[str, Any]]] = [

@@ -23,7 +23,8 @@ from selfmaker.errors import Invalid
 LEVEL = 1
 
 _BLOCK = 1024 * 1024
-_CONTRADICTION = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)
+# Errors that are the machine's; any other that unpacking meets, or one without a number, is the archive's.
+_OURS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE)
 
 
 def pack(folders: Sequence[Path], archive: Path) -> int:
@@ -140,9 +141,10 @@ def unpack(archive: Path, into: Path, what: str = "archive") -> None:
                 pass  # the compression's checksum comes last, and tarfile stops before it
     except (tarfile.TarError, EOFError, ValueError, KeyError, zlib.error) as error:
         raise Invalid(f"{what} cannot be unpacked: {error.args[0] if error.args else error}") from None
+    except RecursionError:
+        raise Invalid(f"{what} cannot be unpacked: its links go in a circle") from None
     except OSError as error:
-        # Without a number: damaged compression. A contradiction: a file where a folder must be, and the like.
-        if error.errno is not None and error.errno not in _CONTRADICTION:
+        if error.errno in _OURS:
             raise
         raise Invalid(f"{what} cannot be unpacked: {error.strerror or error}") from None
 
@@ -159,7 +161,7 @@ def _check(member: tarfile.TarInfo, into: Path, what: str) -> None:
         raise Invalid(f"{what} cannot be unpacked: {member.name!r} would be outside of its folder")
     if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
         raise Invalid(f"{what} cannot be unpacked: {member.name!r} is a device or a pipe")
-    member.mode &= 0o755
+    member.mode = (member.mode & 0o755) | (0o700 if member.isdir() else 0o600)
     member.uid, member.gid = os.getuid(), os.getgid()
 
 
