@@ -1,12 +1,14 @@
 import hashlib
 import io
 import os
+import sqlite3
 import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from selfmaker.errors import Invalid, Unavailable
 from selfmaker.objects.files import Files
@@ -26,6 +28,7 @@ from selfmaker.objects.protocol import (
     TooLarge,
 )
 from selfmaker.objects.store import ObjectStore
+from selfmaker.store.database import Database
 
 
 def stored_files(store: ObjectStore, tmp_path: Path) -> set[str]:
@@ -281,6 +284,30 @@ def test_a_full_disk_is_first_cleared_of_what_was_deleted(store: ObjectStore, mo
     assert store.put("bucket", "new", b"new").path.read_bytes() == b"new"
 
 
+def test_objects_can_be_deleted_when_the_database_has_no_room(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = store.put("bucket", "a", b"a")
+    write = Database.write
+    ballast = tmp_path / "objects" / "ballast"
+    assert ballast.stat().st_blocks * 512 >= 8 << 20
+
+    def full_until_room_is_made(database: Database, work: Callable[..., object]) -> object:
+        if ballast.stat().st_size:
+            raise OperationalError("", {}, sqlite3.OperationalError("database or disk is full"))
+        return write(database, work)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "write", full_until_room_is_made)
+        with pytest.raises(Unavailable, match="full"):
+            store.put("bucket", "a", b"b")
+        assert store.head("bucket", "a") == before
+        assert stored_files(store, tmp_path) == {before.path.name}
+        assert store.delete("bucket", "a")
+    assert stored_files(store, tmp_path) == set()
+    assert ballast.stat().st_size, "held back again"
+
+
 def test_put_file_by_copy_and_by_move(store: ObjectStore, tmp_path: Path) -> None:
     path = tmp_path / "artifact"
     path.write_bytes(b"model")
@@ -382,4 +409,4 @@ def test_closing_leaves_only_objects(store: ObjectStore, tmp_path: Path) -> None
     store.put("bucket", "gone", b"gone")
     store.delete("bucket", "gone")
     store.close()
-    assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == [kept.path]
+    assert {path.name for path in (tmp_path / "objects").rglob("*") if path.is_file()} == {kept.path.name, "ballast"}

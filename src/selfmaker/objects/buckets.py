@@ -11,7 +11,7 @@ from selfmaker.objects.files import Files
 from selfmaker.objects.multipart import Uploads
 from selfmaker.objects.names import check_bucket_name
 from selfmaker.objects.protocol import BucketExists, BucketInfo, BucketNotEmpty, NoSuchBucket
-from selfmaker.objects.writes import written
+from selfmaker.objects.writes import freed, written
 from selfmaker.store import objects as rows
 from selfmaker.store.database import Database
 
@@ -56,7 +56,7 @@ class Buckets:
             rows.remove_bucket(connection, name)
             return self.uploads.drop_all(connection, name)
 
-        self._files.bury(written(self._database, work))
+        freed(self._database, self._files, work)
         self._known.discard(name)
 
     def bucket_documents(self, name: str) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """The folder that holds the bytes: immutable files with names that nobody chose.
 
     <folder>/3f/<generation><random>     one file: 8 + 24 hexadecimal characters; the folder is the name's last two
+    <folder>/ballast                     space held back for deletions on a full disk
     <folder>/generations/<generation>    locked by the process that makes files of that generation, while it lives
 
 A file belongs to the process of its generation until an SQL row refers to it. So ``sweep`` may remove a file when
@@ -17,12 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selfmaker.errors import Unavailable
+from selfmaker.objects.ballast import FULL, Ballast
 from selfmaker.objects.graveyard import Graveyard
 from selfmaker.objects.protocol import GRACE_SECONDS, MIB, NoSuchUpload
 from selfmaker.objects.stock import Blank, Stock, drop, sync_folder
 
 _SHARDS = tuple(f"{n:02x}" for n in range(256))
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Files:
@@ -34,6 +35,7 @@ class Files:
         self._make_folders()
         self._generation, self._lock = _begin_generation(folder / "generations")
         self._graveyard = Graveyard(grace)
+        self._ballast = Ballast(folder / "ballast")
         self._stock = Stock(self._place)
         self._sweeper: threading.Thread | None = None
 
@@ -46,7 +48,7 @@ class Files:
         try:
             return self._stock.take()
         except OSError as error:
-            if error.errno not in _FULL or not self._graveyard.empty():
+            if error.errno not in FULL or not self._graveyard.empty():
                 raise _translated(error) from error
             return self._stock.take()
 
@@ -100,7 +102,7 @@ class Files:
             try:
                 done = os.pwrite(descriptor, view, position)
             except OSError as error:
-                if error.errno in _FULL and self._graveyard.empty():
+                if error.errno in FULL and self._graveyard.empty():
                     continue
                 raise _translated(error) from error
             view, position = view[done:], position + done
@@ -147,6 +149,16 @@ class Files:
         """Remove files that no row refers to any more, once their readers have had the time to open them."""
         for name in names:
             self._graveyard.bury(self.path(name))
+
+    def make_room(self) -> None:
+        """Give a full disk all that can be given, so that the database can write."""
+        self._graveyard.empty()
+        self._ballast.release()
+
+    def keep_room(self) -> None:
+        """Remove all that is buried, and hold back again what ``make_room`` gave."""
+        self._graveyard.empty()
+        self._ballast.restore()
 
     def sweep(self, referenced: Callable[[], set[str]]) -> None:
         """Remove, in the background, what dead processes left behind. ``referenced`` names the files to keep."""
@@ -216,7 +228,7 @@ def sync(descriptor: int) -> None:
 
 
 def _translated(error: OSError) -> Exception:
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return Unavailable("the disk that holds the objects is full: free some space and try again")
     return error
 

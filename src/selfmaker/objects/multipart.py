@@ -46,7 +46,7 @@ from selfmaker.objects.rows import (
     part_info,
     upload_info,
 )
-from selfmaker.objects.writes import written
+from selfmaker.objects.writes import freed, written
 from selfmaker.store import objects as rows
 from selfmaker.store.database import Database
 
@@ -169,7 +169,7 @@ class Uploads:
         def work(connection: Connection) -> list[str]:
             return _dropped(connection, _open_row(connection, bucket, key, upload_id))
 
-        self._files.bury(written(self._database, work))
+        freed(self._database, self._files, work)
         self._forget(upload_id)
 
     def parts(self, upload: Upload, above: int = 0, limit: int = 1000) -> list[Part]:

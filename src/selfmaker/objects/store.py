@@ -29,7 +29,7 @@ from selfmaker.objects.protocol import (
     Terms,
 )
 from selfmaker.objects.rows import check_condition, document_text, object_info
-from selfmaker.objects.writes import written
+from selfmaker.objects.writes import freed, written
 from selfmaker.store import objects as rows
 from selfmaker.store.database import Database
 
@@ -142,9 +142,7 @@ class ObjectStore(Buckets):
     def delete_many(self, bucket: str, keys: Iterable[str], condition: Condition | None = None) -> int:
         """Delete objects, all or none; how many there were."""
         names = [key_bytes(key) for key in keys]
-        gone = written(self._database, lambda c: _deleted(c, bucket, names, condition))
-        self._files.bury(gone)
-        return len(gone)
+        return freed(self._database, self._files, lambda c: _deleted(c, bucket, names, condition))
 
     def annotate(self, bucket: str, key: str, **members: Any) -> ObjectInfo:
         """Replace members of an object's document (``tags``, ...); its bytes and its date stay. A member that is

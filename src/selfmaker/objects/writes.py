@@ -7,9 +7,25 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from selfmaker.errors import Unavailable
+from selfmaker.objects.files import Files
 from selfmaker.store.database import Database
 
 T = TypeVar("T")
+
+
+def freed(database: Database, files: Files, work: Callable[[Connection], list[str]]) -> int:
+    """Do ``work``, which gives the files that no row refers to any more, and remove those; how many they are. Works
+    on a full disk."""
+    try:
+        names = written(database, work)
+    except Unavailable:
+        files.make_room()
+        names = written(database, work)
+        files.bury(names)
+        files.keep_room()
+    else:
+        files.bury(names)
+    return len(names)
 
 
 def written(database: Database, work: Callable[[Connection], T]) -> T:
