@@ -254,6 +254,23 @@ def test_a_reader_that_leaves(edge):
     assert edge.client("s3").head_object(Bucket="b", Key="bye")["ContentLength"] == 30 << 20
 
 
+def test_a_stream_is_closed_when_its_reader_leaves(edge):
+    s3.CLOSED.clear()
+    with connect(edge) as sock:
+        sock.sendall(request_bytes(edge, "GET", "/b/endless"))
+        assert len(sock.recv(65536)) > 0
+    deadline = time.monotonic() + 10
+    while not s3.CLOSED and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert s3.CLOSED == ["endless"]
+
+
+def test_a_stream_that_fails_is_not_taken_for_a_whole_one(edge, caplog):
+    answer = raw(edge, request_bytes(edge, "GET", "/b/failing"))
+    assert b"200 OK" in answer and not answer.endswith(b"0\r\n\r\n")
+    assert "the source dried up" in caplog.text
+
+
 def test_head_has_no_body(edge):
     edge.client("s3").put_object(Bucket="b", Key="head", Body=b"12345")
     with connect(edge) as sock:

@@ -218,6 +218,15 @@ def test_presigned_for_another_service(edge):
     assert status == 200 and b"<Account>123456789012</Account>" in body
 
 
+def test_paths_of_other_services_are_signed_encoded_twice(edge):
+    client = edge.client("sagemaker-featurestore-runtime")
+    with pytest.raises(ClientError) as caught:
+        client.get_record(
+            FeatureGroupName="arn:aws:sagemaker:eu-west-1:1:feature-group/a b", RecordIdentifierValueAsString="x y+z&"
+        )
+    assert caught.value.response["Error"]["Code"] == "NotImplemented"
+
+
 def test_version_2_in_the_header(edge):
     for path, status in (("/b/v2%20k?tagging", 501), ("/b?list-type=2", 200)):
         request = AWSRequest("GET", edge.url + path, {})

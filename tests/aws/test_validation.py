@@ -126,6 +126,8 @@ def test_a_good_request_and_members_nobody_knows(edge):
         (b"\xff", "not valid JSON"),
         (b"[" * 100_000, "not valid JSON"),
         (b'{"a":' * 3000 + b"1" + b"}" * 3000, ""),
+        (b'{"a":' * 65 + b"1" + b"}" * 65, "nested too deeply"),
+        (b'{"Tags":' * 400 + b"1" + b"}" * 400, "nested too deeply"),
         (b'{"VolumeSizeInGB":' + b"9" * 5000 + b"}", "not valid JSON"),
         (b'{"TrainingJobName": NaN}', "not valid JSON"),
     ],

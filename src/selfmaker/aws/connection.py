@@ -300,8 +300,8 @@ class Connection(asyncio.Protocol):
     # --- the server's side
 
     def close_when_idle(self) -> None:
-        """No further requests; closes at once when none is in hand."""
-        if self._active is None and not self._in_body and not self._in_headers:
+        """No further requests; closes at once when none is being answered. What has not come whole is not begun."""
+        if self._active is None:
             self._transport.close()
 
     def abort(self) -> None:

@@ -40,7 +40,10 @@ def opened(file: FileRange) -> bytes | OpenFile:
     if file.length > _SMALL_FILE:
         return OpenFile(descriptor, file.offset, file.length)
     try:
-        return os.pread(descriptor, file.length, file.offset)
+        data = os.pread(descriptor, file.length, file.offset)
+        if len(data) != file.length:
+            raise OSError(f"{file.path} is shorter than it should be")
+        return data
     finally:
         os.close(descriptor)
 

@@ -153,19 +153,27 @@ class Sender:
     ) -> bool:
         length = _stated_length(response.headers)
         self._transport.write(_head(response, length, close=close))
-        if head:
-            return True
-        while not self._lost:
-            piece = await self._next(body)
-            if piece is None:
-                if length is None:
-                    self._transport.write(b"0\r\n\r\n")
-                return not self._lost
-            if piece:
-                self._transport.write(piece if length is not None else b"%x\r\n%b\r\n" % (len(piece), piece))
-            if self._room is not None:
-                await self._room
-        return False
+        try:
+            while not self._lost and not head:
+                piece = await self._next(body)
+                if piece is None:
+                    if length is None:
+                        self._transport.write(b"0\r\n\r\n")
+                    break
+                if piece:
+                    self._transport.write(piece if length is not None else b"%x\r\n%b\r\n" % (len(piece), piece))
+                if self._room is not None:
+                    await self._room
+        finally:
+            await self._finish(body)
+        return not self._lost
+
+    async def _finish(self, body: Iterator[bytes] | AsyncIterator[bytes]) -> None:
+        """Let a generator that was not read to its end let go of what it holds."""
+        if hasattr(body, "aclose"):
+            await body.aclose()
+        elif hasattr(body, "close"):
+            await self._loop.run_in_executor(self._executor, body.close)
 
     async def _next(self, body: Iterator[bytes] | AsyncIterator[bytes]) -> bytes | None:
         if isinstance(body, AsyncIterator):

@@ -9,13 +9,33 @@ from selfmaker.aws.model import Shape, members
 from selfmaker.aws.protocols import scalars
 from selfmaker.aws.protocols.scalars import MalformedError
 
+_DEPTH = 64
+
 
 def loads(body: bytes) -> Any:
-    """Parse a JSON text strictly. Raises MalformedError."""
+    """Parse a JSON text strictly. Raises MalformedError, also for one that is nested so deeply that walking through it
+    by recursion, here or in an operation, might fail."""
     try:
-        return json.loads(body.decode(), parse_constant=_no_constant)
+        value = json.loads(body.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise MalformedError("the body is not valid JSON") from None
+    if body.count(b"{") + body.count(b"[") > _DEPTH and _deeper_than(value, _DEPTH):
+        raise MalformedError("the body is nested too deeply")
+    return value
+
+
+def _deeper_than(value: Any, levels: int) -> bool:
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            item
+            for container in layer
+            if isinstance(container, (dict, list))
+            for item in (container.values() if isinstance(container, dict) else container)
+        ]
+        if not layer:
+            return False
+    return any(isinstance(item, (dict, list)) for item in layer)
 
 
 def dumps(value: Any) -> bytes:

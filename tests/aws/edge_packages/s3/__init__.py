@@ -49,8 +49,9 @@ def _found(request: dict[str, Any]) -> dict[str, Any]:
 
 @operation("s3", "GetObject")
 def get_object(call: Call, request: dict[str, Any]) -> dict[str, Any] | Reply:
-    if request["Key"] == "pieces":
-        return {"Body": _pieces(), "ContentType": "text/plain"}
+    if request["Key"] in ("pieces", "endless", "failing"):
+        source = {"pieces": _pieces, "endless": _endless, "failing": _failing}[request["Key"]]
+        return {"Body": source(), "ContentType": "text/plain"}
     stored = _found(request)
     output = {
         "ETag": stored["ETag"],
@@ -65,9 +66,25 @@ def get_object(call: Call, request: dict[str, Any]) -> dict[str, Any] | Reply:
     return {**output, "Body": FileRange(stored["Path"], 0, stored["Size"])}
 
 
+CLOSED: list[str] = []
+
+
 def _pieces() -> Iterator[bytes]:
     for number in range(5):
         yield str(number).encode() * 10
+
+
+def _endless() -> Iterator[bytes]:
+    try:
+        while True:
+            yield b"." * 65536
+    finally:
+        CLOSED.append("endless")
+
+
+def _failing() -> Iterator[bytes]:
+    yield b"so far so good"
+    raise RuntimeError("the source dried up")
 
 
 @operation("s3", "HeadObject")
