@@ -24,13 +24,15 @@ class ImageReference:
 class EnvironmentRequest:
     """What to install: a Python version (``3.10``), requirements as pip spells them, and a name for people that is
     safe as a file name. ``notes``: how the request itself differs from the image. ``without``: dependencies of the
-    requirements that are left out."""
+    requirements that are left out. ``cpu_builds``: packages of which builds for the CPU are wanted, where package
+    indexes have builds for GPUs; the first is the one that the others belong to."""
 
     name: str
     python: str
     requirements: tuple[str, ...]
     notes: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    cpu_builds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

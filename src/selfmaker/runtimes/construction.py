@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from selfmaker.errors import Invalid, Unavailable
-from selfmaker.runtimes import interpreters
+from selfmaker.runtimes import cpu_builds, interpreters
 from selfmaker.runtimes.base import EnvironmentRequest, Log
 from selfmaker.runtimes.installed import distributions, python_files
 from selfmaker.runtimes.interpreters import Interpreter
@@ -39,6 +39,26 @@ class _Attempt:
 def build(request: EnvironmentRequest, folder: Path, uv: Uv, log: Log) -> Made:
     """Make the environment of an image in ``folder``, which doesn't exist. Raises Unavailable, with what was tried."""
     failures: list[str] = []
+    for variant in cpu_builds.variants(request, cpu_builds.folders(uv.inherited, uv.sources.links)):
+        try:
+            attempt = _first_that_installs(variant, folder, uv, log, failures)
+        except Unavailable as unreachable:
+            if not variant.cpu_builds:
+                raise
+            why = unreachable.message.strip().splitlines()[-1].strip()
+            log(f"No builds of {request.cpu_builds[0]} for the CPU can be fetched: {why}")
+            continue
+        if attempt is not None:
+            _point_at(folder, attempt.interpreter)
+            return _made(replace(request, notes=variant.notes), attempt, folder, log)
+    tried = "\n".join(failures) or "nothing, for there is no usable Python: install one, by: uv python install 3.10"
+    raise Unavailable(f"the environment {request.name} cannot be built here. Tried {tried}")
+
+
+def _first_that_installs(
+    request: EnvironmentRequest, folder: Path, uv: Uv, log: Log, failures: list[str]
+) -> _Attempt | None:
+    """The attempt whose installation is in ``folder``; what became of those before it is added to ``failures``."""
     for attempt in _attempts(request, uv, log):
         shutil.rmtree(folder, ignore_errors=True)
         try:
@@ -48,10 +68,8 @@ def build(request: EnvironmentRequest, folder: Path, uv: Uv, log: Log) -> Made:
             how = "exactly" if attempt.exact else "nearly"
             failures.append(f"{how}, with Python {attempt.interpreter.version}:\n{failed.tail}")
             continue
-        _point_at(folder, attempt.interpreter)
-        return _made(request, attempt, folder, log)
-    tried = "\n".join(failures) or "nothing, for there is no usable Python: install one, by: uv python install 3.10"
-    raise Unavailable(f"the environment {request.name} cannot be built here. Tried {tried}")
+        return attempt
+    return None
 
 
 def extend(base: Path, made: Made, requirements: Requirements, folder: Path, uv: Uv, log: Log) -> Made:
@@ -146,6 +164,8 @@ def _first_working(paths: Iterator[Path]) -> Interpreter | None:
 def _install(request: EnvironmentRequest, attempt: _Attempt, folder: Path, uv: Uv, log: Log) -> None:
     python = folder / "bin" / "python"
     arguments = ["--only-binary", ":all:", *_without(request, folder)]
+    if request.cpu_builds:
+        arguments += cpu_builds.FROM_PYTORCH
     exact = [item for item in request.requirements if "==" in item]
     other = [item for item in request.requirements if "==" not in item]
     if attempt.exact:
@@ -179,7 +199,7 @@ def _made(request: EnvironmentRequest, attempt: _Attempt, folder: Path, log: Log
     for requirement in request.requirements:
         name, pinned, version = requirement.partition("==")
         got = found.versions.get(name, "")
-        if pinned and got != version:
+        if pinned and got.partition("+")[0] != version:
             notes.append(f"the image has {name} {version}; here it is {got or 'missing'}")
     return Made(interpreter.version, str(interpreter.base), found.versions, tuple(notes))
 
