@@ -115,7 +115,7 @@ def print_summary(runs: list[Quickstart], seconds: float) -> None:
         (f"{selfmaker} up --home {home}", "serve what this demo left behind; then, in a second terminal:"),
         (f"{selfmaker} jobs --home {home}", "its training jobs; `logs NAME` shows a job's log"),
     ):
-        console.print(f"  {what:<40} {why}")
+        console.print(f"  {what:<45} {why}")
 
 
 def main() -> int:
