@@ -9,6 +9,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 RUN := $(BIN)/selfmaker run
 # Framework environments are built once and shared by the demo, the tests and the benches.
+# Bytecode is kept whatever the caller's habit: without it each import of an SDK takes many times as long.
+unexport PYTHONDONTWRITEBYTECODE
 export SELFMAKER_ENVIRONMENTS := $(CURDIR)/.cache/environments
 
 PYTHON_FOUND = command -v $(PYTHON) >/dev/null 2>&1 || \
