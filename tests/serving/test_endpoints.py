@@ -1,149 +1,24 @@
 """Endpoints from creation to deletion, through updates, failures and restarts, with real worker processes."""
 
-import asyncio
-import io
 import json
 import os
-import tarfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.serving.world import IMAGE, REGION, SCRIPT, World, archive
 
-from selfmaker import clock, ids
+from selfmaker import clock
 from selfmaker.errors import AlreadyExists, Conflict, NotFound
-from selfmaker.objects.store import ObjectStore
 from selfmaker.serving import endpoints as lives
-from selfmaker.serving.endpoints import Endpoints, Neighbours
-from selfmaker.serving.spec import DeploymentSpec, ModelSpec, VariantSpec
-from selfmaker.serving.worker.transport import Message
-from selfmaker.store.database import Database
+from selfmaker.serving.spec import DeploymentSpec, ModelSpec
 from selfmaker.store.log_page import Window
-from selfmaker.store.log_streams import LogStreams, StreamQuery
-from selfmaker.store.resources import Resource, Resources
-from selfmaker.store.schema import metadata
+from selfmaker.store.log_streams import StreamQuery
+from selfmaker.store.resources import Resource
 from selfmaker.store.tags import Tags
 
-REGION, IMAGE = "us-east-1", "sagemaker-scikit-learn:1.4-2-cpu-py3"
-SCRIPT = """
-import json, os, pathlib, time
-def model_fn(model_dir):
-    model = json.loads(pathlib.Path(model_dir, "weights.json").read_text())
-    if "fail" in model:
-        raise ValueError(model["fail"])
-    print("loaded", model["name"], flush=True)
-    return model
-def transform_fn(model, body, content_type, accept):
-    if body == b"exit":
-        os._exit(1)
-    return json.dumps({"name": model["name"], "pid": os.getpid(), "variable": os.environ.get("AROUND")})
-"""
-
-
-class Environments:
-    """Every image is this test's own interpreter."""
-
-    def __init__(self, environment):
-        self.environment = environment
-        self.requirements = []
-
-    def for_image(self, image, requirements, log):
-        if "unknown" in image:
-            raise NotFound(f"no runtime stands for the image {image}")
-        self.requirements.append(requirements)
-        log("using the test's environment")
-        return "", self.environment
-
-
-def archive(**files):
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name, text in files.items():
-            data = text.encode()
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-class World:
-    """A server's parts around Endpoints, on a home folder; ``restart`` is a new server on the same home."""
-
-    def __init__(self, home, loop, executor, environment):
-        self.home, self.loop, self.executor, self.environment = home, loop, executor, environment
-        self.environments = Environments(environment)
-        self.open()
-        self.objects.create_bucket("box", REGION)
-
-    def open(self):
-        self.database = Database(f"sqlite:///{self.home / 'db'}")
-        metadata.create_all(self.database.engine)
-        self.objects = ObjectStore(self.database, self.home / "objects")
-        self.resources = Resources(self.database)
-        self.logs = LogStreams(self.database, self.home / "logs")
-        neighbours = Neighbours(
-            resources=self.resources,
-            objects=self.objects,
-            environments=self.environments,
-            executor=self.executor,
-            log_streams=self.logs,
-            surroundings=lambda region: {"AROUND": region},
-            home=self.home,
-            cores=2,
-        )
-        self.endpoints = Endpoints(neighbours, self.loop)
-        self.endpoints.start()
-
-    def close(self):
-        self.endpoints.close()
-        self.objects.close()
-        self.database.close()
-
-    def restart(self):
-        self.close()
-        self.open()
-
-    def model(self, name="one", **weights):
-        key = f"{ids.unique_id()}/model.tar.gz"
-        files = {"weights.json": json.dumps({"name": name, **weights}), "code/inference.py": SCRIPT}
-        self.objects.put("box", key, archive(**files))
-        return ModelSpec(name=name, image=IMAGE, uri=f"s3://box/{key}")
-
-    def spec(self, *models, **variant):
-        given = {"weight": 1.0, "instances": 1, "instance_type": "ml.m5.large", "patience": 60, **variant}
-        variants = tuple(VariantSpec(name=f"v{n}", model=model, **given) for n, model in enumerate(models, start=1))
-        return DeploymentSpec(id=ids.unique_id(), config=f"config-{ids.unique_id()[:6]}", variants=variants, created=1)
-
-    def create(self, spec, name="e", tags=None):
-        arn, now = f"arn:{name}", clock.now()
-        document = {"EndpointName": name, "EndpointConfigName": spec.config}
-        state = {"pending": spec.to_json()}
-        resource = Resource("Endpoint", REGION, name, arn, lives.CREATING, now, now, document, state)
-        self.endpoints.create(resource, tags or {})
-        return self.settled(name)
-
-    def settled(self, name="e"):
-        while True:
-            row = self.endpoints.get(REGION, name)
-            if row.status not in lives.IN_PROGRESS:
-                return row
-            self.endpoints.wait_for_change(row, 60)
-
-    def ask(self, name="e", body=b"{}", target=""):
-        asked = self.endpoints.invoke(REGION, name, Message(0, "x/y", "", "", body), target)
-        variant, answer = asyncio.run_coroutine_threadsafe(asked, self.loop).result(60)
-        return variant, answer
-
-    def name_served(self, **options):
-        return json.loads(self.ask(**options)[1].body)["name"]
-
-    def gone(self, name="e"):
-        while True:
-            try:
-                self.endpoints.wait_for_change(self.endpoints.get(REGION, name), 60)
-            except NotFound:
-                return True
+GROUP = "/aws/sagemaker/Endpoints/e"
 
 
 @pytest.fixture
@@ -176,13 +51,12 @@ def test_an_endpoint_comes_into_service_answers_and_goes(world):
 
 def test_what_the_workers_print_is_in_the_endpoints_log_group(world):
     world.create(world.spec(world.model("mine")))
-    group = "/aws/sagemaker/Endpoints/e"
-    streams, _ = world.logs.streams(REGION, group, StreamQuery())
+    streams, _ = world.logs.streams(REGION, GROUP, StreamQuery())
     assert len(streams) == 1
     name = streams[0][0].name
     assert name.startswith("v1/i-")
     assert len(name) == len("v1/i-") + 17
-    lines = [event.text for event in world.logs.read(REGION, group, name, Window(limit=100)).events]
+    lines = [event.text for event in world.logs.read(REGION, GROUP, name, Window(limit=100)).events]
     assert lines.count("loaded mine") == 2
     assert "using the test's environment" in lines
 
@@ -236,7 +110,8 @@ def test_an_update_under_64_clients_fails_no_request(world):
             clients.submit(client)
         for name in ("new", "newer"):
             world.endpoints.update(REGION, "e", world.spec(world.model(name)), {})
-            assert world.settled().status == "InService"
+            row = world.settled()
+            assert (row.status, row.state.get("FailureReason")) == ("InService", None)
             mark = len(served)
             while len(served) < mark + 128 and not problems:
                 time.sleep(0.005)
