@@ -9,7 +9,8 @@ The plan (``plan.json``) is what ``jobs.training`` and its like write:
     argv           the command, or null: the image's built-in algorithm
     directory      where it is run, in the job's file system
     sandbox        which executor backend
-    hosts          [{name, address, variables, mounts: [[source, target, access]], scratch, remarks}]
+    hosts          [{name, address, variables, mounts: [[source, target, access]], scratch, remarks}], with
+                   argv where a host has a command of its own
     hidden         host paths out of the job's reach
     network        whether the job may use the network
 
@@ -77,7 +78,7 @@ def _run(
         mounts.append(Mount(environment.base, str(environment.base)))
     mounts += [Mount(Path(source), target, Access(access)) for source, target, access in host["mounts"]]
     return RunSpec(
-        argv=argv,
+        argv=tuple(host.get("argv", argv)),
         environment={
             "PATH": f"{environment.prefix / 'bin'}:{SYSTEM_PATH}",
             "VIRTUAL_ENV": str(environment.prefix),

@@ -13,6 +13,7 @@ from selfmaker.contract.artifacts import members
 from selfmaker.contract.channels import Source, link_channel
 from selfmaker.contract.checkpoints import restore, sync
 from selfmaker.contract.config import Cluster, input_data_config, write_config
+from selfmaker.contract.distribution import Distribution, distribution
 from selfmaker.contract.layout import ROOT, Layout
 from selfmaker.contract.source_directory import bring
 from selfmaker.contract.variables import Facts, training_variables
@@ -49,6 +50,7 @@ class Laying:
     cluster: Cluster
     script: Script | None
     connection: Connection
+    distribution: Distribution
 
 
 class TrainingKind:
@@ -63,7 +65,7 @@ class TrainingKind:
         spec = JobSpec.from_json(job.spec)
         script = self._script(spec, folder)
         cluster = Cluster(spec.hosts, spec.instance_type, spec.groups)
-        laying = Laying(job, spec, folder, cluster, script, self._around.connection(job))
+        laying = Laying(job, spec, folder, cluster, script, self._around.connection(job), _distribution(spec, script))
         entry = [*spec.entrypoint, *spec.arguments] if spec.entrypoint else None
         folder.write_plan(
             self._around.plan(
@@ -135,7 +137,11 @@ class TrainingKind:
         if spec.checkpoint_uri:
             mounts += self._restore(job, spec, place, layout, first=index == 0)
         variables = self._variables(laying, index, inputs, resources)
-        return self._around.host_plan(job, spec, laying.folder, index, mounts, variables)
+        plan = self._around.host_plan(job, spec, laying.folder, index, mounts, variables)
+        if laying.script is not None:
+            gpus = gpus_of_host(job, index, len(spec.hosts))
+            plan["argv"] = list(laying.distribution.argv(index, laying.script.command, len(gpus) or 1))
+        return plan
 
     def _restore(self, job: Job, spec: JobSpec, place: Path, layout: Layout, *, first: bool) -> list[MountRow]:
         """Checkpoints are restored on every host, and kept from the first."""
@@ -164,7 +170,8 @@ class TrainingKind:
             script=script.settings if script else None,
             framework_module=f"sagemaker_{runtime_for(spec.image).name}_container.training:main",
         )
-        own = {**training_variables(facts), **spec.environment}
+        spread = laying.distribution.variables(index, resources["network_interface_name"])
+        own = {**training_variables(facts), **spread, **spec.environment}
         return self._around.variables(laying.connection, own, script_mode.CODE_DIRECTORY if script else "")
 
     # -- publishing
@@ -215,6 +222,13 @@ class TrainingKind:
             )
         self._metric_counts[job.id] = len(values)
         return len(values)
+
+
+def _distribution(spec: JobSpec, script: Script | None) -> Distribution:
+    if script is None:
+        return Distribution()
+    framework = runtime_for(spec.image).name
+    return distribution(framework, script.settings, script.command, spec.hosts, spec.arn)
 
 
 def _seconds_left(job: Job, spec: JobSpec) -> float:

@@ -3,12 +3,14 @@
 from selfmaker.errors import NotFound
 from selfmaker.runtimes.base import Runtime
 from selfmaker.runtimes.images import parse_image
+from selfmaker.runtimes.pytorch import Pytorch
 from selfmaker.runtimes.sklearn import Sklearn
+from selfmaker.runtimes.tensorflow import Tensorflow
 from selfmaker.runtimes.xgboost import Xgboost
 
 __all__ = ["RUNTIMES", "parse_image", "runtime_for"]
 
-RUNTIMES: tuple[Runtime, ...] = (Sklearn(), Xgboost())
+RUNTIMES: tuple[Runtime, ...] = (Sklearn(), Xgboost(), Tensorflow(), Pytorch())
 
 
 def runtime_for(uri: str) -> Runtime:

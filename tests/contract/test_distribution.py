@@ -1,0 +1,93 @@
+"""How hosts of a distributed job are told of each other."""
+
+import json
+import socket
+
+import pytest
+
+from selfmaker.contract.distribution import distribution
+from selfmaker.contract.script_mode import ScriptCommand, ScriptSettings
+from selfmaker.errors import Invalid
+
+HOSTS = ("algo-1", "algo-2")
+COMMAND = ScriptCommand(("python", "train.py", "--epochs", "2"), "python train.py --epochs 2")
+
+
+def script(**asked):
+    return ScriptSettings("train.py", "/opt/ml/code", {"epochs": 2}, {f"sagemaker_{k}": v for k, v in asked.items()})
+
+
+def test_a_pytorch_script_that_sets_out_by_itself_is_told_the_master():
+    spread = distribution("pytorch", script(), COMMAND, HOSTS, "job")
+    first, second = (spread.variables(index, "lo") for index in (0, 1))
+    assert first == second
+    assert first["MASTER_ADDR"] == "algo-1"
+    with socket.socket() as listener:
+        listener.bind(("", int(first["MASTER_PORT"])))
+    assert spread.argv(1, COMMAND, 1) == COMMAND.argv
+
+
+def test_torchrun_starts_the_script_with_its_arguments_on_each_host():
+    for name in ("torch_distributed_enabled", "pytorch_ddp_enabled"):
+        spread = distribution("pytorch", script(**{name: True}), COMMAND, HOSTS, "job")
+        argv = spread.argv(1, COMMAND, 4)
+        port = spread.variables(1, "lo")["MASTER_PORT"]
+        assert argv[0] == "torchrun"
+        assert argv[-3:] == ("train.py", "--epochs", "2")
+        options = dict(zip(argv[1:-3:2], argv[2:-3:2], strict=True))
+        assert options == {
+            "--nnodes": "2",
+            "--nproc_per_node": "4",
+            "--master_addr": "algo-1",
+            "--master_port": port,
+            "--node_rank": "1",
+        }
+
+
+def test_jobs_that_start_together_have_ports_of_their_own():
+    ports = {distribution("pytorch", script(), COMMAND, HOSTS, f"job-{number}").ports for number in range(20)}
+    assert len(ports) == 20
+
+
+def test_a_port_in_use_is_passed_over():
+    taken = distribution("pytorch", script(), COMMAND, HOSTS, "job").ports[0]
+    with socket.socket() as listener:
+        listener.bind(("", taken))
+        listener.listen()
+        assert taken not in distribution("pytorch", script(), COMMAND, HOSTS, "job").ports
+
+
+def test_tensorflows_mirrored_workers_find_each_other_in_tf_config():
+    spread = distribution("tensorflow", script(multi_worker_mirrored_strategy_enabled=True), COMMAND, HOSTS, "job")
+    told = [json.loads(spread.variables(index, "lo")["TF_CONFIG"]) for index in (0, 1)]
+    assert told[0]["cluster"] == told[1]["cluster"]
+    workers = told[0]["cluster"]["worker"]
+    assert [worker.partition(":")[0] for worker in workers] == list(HOSTS)
+    assert workers[0].partition(":")[2] != workers[1].partition(":")[2], "the hosts share a machine"
+    assert [one["task"] for one in told] == [{"index": 0, "type": "worker"}, {"index": 1, "type": "worker"}]
+
+
+def test_other_jobs_are_told_nothing():
+    assert distribution("tensorflow", script(), COMMAND, HOSTS, "job").variables(0, "lo") == {}
+    plain = distribution("sklearn", script(mpi_enabled=True), COMMAND, HOSTS, "job")
+    assert plain.variables(0, "lo") == {}
+    assert plain.argv(0, COMMAND, 1) == COMMAND.argv
+
+
+@pytest.mark.parametrize(
+    ("framework", "name"),
+    [
+        ("pytorch", "distributed_dataparallel_enabled"),
+        ("tensorflow", "mpi_enabled"),
+        ("tensorflow", "parameter_server_enabled"),
+    ],
+)
+def test_what_is_not_here_is_refused_by_name(framework, name):
+    with pytest.raises(Invalid, match=f"sagemaker_{name}|parameter servers"):
+        distribution(framework, script(**{name: True}), COMMAND, HOSTS, "job")
+
+
+def test_torchrun_needs_a_python_script():
+    package = ScriptCommand(("/bin/sh", "-c", "pip install . && python -m train"), "python -m train")
+    with pytest.raises(Invalid, match="Python script"):
+        distribution("pytorch", script(torch_distributed_enabled=True), package, HOSTS, "job")
