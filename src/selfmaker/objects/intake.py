@@ -2,7 +2,10 @@
 
 import io
 import os
-from collections.abc import Iterator
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from selfmaker.objects.files import Files
 from selfmaker.objects.protocol import MIB, ByteSource, Checksum, NoSuchKey, Received, Terms, TooLarge
 
 _CHUNK = MIB
+_LARGE = 4 * MIB
+_AHEAD = 8  # pieces that may wait to be digested
 
 
 @dataclass(frozen=True)
@@ -93,14 +98,39 @@ class FileSlice:
 
 def _pour(files: Files, source: ByteSource, descriptor: int, position: int, terms: Terms) -> Received:
     digest = Digest(_algorithms(terms))
-    for chunk in _chunks(source):
-        if digest.size + len(chunk) > terms.limit:
-            raise TooLarge(str(digest.size + len(chunk)))
-        if terms.expected is not None and digest.size + len(chunk) > terms.expected:
-            raise Invalid(f"more than the {terms.expected} bytes that were announced")
-        files.write(descriptor, chunk, position + digest.size)
-        digest.update(chunk)
+    size = 0
+    with _feeding(digest, large=(terms.expected or 0) >= _LARGE) as feed:
+        for chunk in _chunks(source):
+            size += len(chunk)
+            if size > terms.limit:
+                raise TooLarge(str(size))
+            if terms.expected is not None and size > terms.expected:
+                raise Invalid(f"more than the {terms.expected} bytes that were announced")
+            feed(chunk)
+            files.write(descriptor, chunk, position + size - len(chunk))
     return _received(digest, terms)
+
+
+@contextmanager
+def _feeding(digest: Digest, *, large: bool) -> Iterator[Callable[[bytes], None]]:
+    """What to call with each piece; the digest is complete once the block has ended. Much data is digested by a
+    thread of its own, because MD5 takes longer than all else that is done to it."""
+    if not large:
+        yield digest.update
+        return
+    pieces: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
+
+    def work() -> None:
+        while (piece := pieces.get()) is not None:
+            digest.update(piece)
+
+    thread = threading.Thread(target=work, name="selfmaker-digest", daemon=True)
+    thread.start()
+    try:
+        yield pieces.put
+    finally:
+        pieces.put(None)
+        thread.join()
 
 
 def _received(digest: Digest, terms: Terms) -> Received:
