@@ -7,9 +7,9 @@ import time
 
 import pytest
 from edge_packages import s3, sagemaker
+from edge_runner import run_edge
 from wire import call_json, raw, send, signed_headers
 
-from conftest import run_edge
 from selfmaker.aws.http import Limits
 
 

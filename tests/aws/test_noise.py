@@ -5,11 +5,10 @@ import socket
 
 import pytest
 from edge_packages import s3
+from edge_runner import KEY, SECRET
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wire import call_json, send
-
-from conftest import KEY, SECRET
 
 LAX = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PIECES = st.sampled_from(

@@ -13,9 +13,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from edge_packages import s3
+from edge_runner import KEY, SECRET
 from wire import send, signed_headers
 
-from conftest import KEY, SECRET
 from selfmaker import clock
 from selfmaker.aws import sigv4
 from selfmaker.aws.body import BytesBody
@@ -327,7 +327,7 @@ def test_the_decoded_length_must_be_true(edge):
 
 
 def test_without_verification_anything_goes(edge):
-    from conftest import run_edge
+    from edge_runner import run_edge
 
     for open_edge in run_edge(verify=False):
         client = open_edge.client("sagemaker", key="any", secret="thing", region="sa-east-1")

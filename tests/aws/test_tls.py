@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from edge_packages import s3
-
-from conftest import run_edge
+from edge_runner import run_edge
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ def signed_headers(
     edge: Any, method: str, target: str, body: bytes, headers: dict[str, str], service: str
 ) -> dict[str, str]:
     """``headers`` with the signature that botocore makes."""
-    from conftest import KEY, SECRET
+    from edge_runner import KEY, SECRET
 
     request = AWSRequest(method, edge.url + target, dict(headers), body)
     request.headers["Host"] = f"127.0.0.1:{edge.port}"

@@ -105,8 +105,7 @@ def _read_boolean(_shape: Shape, value: Any) -> bool:
 
 
 def _read_string(shape: Shape, value: Any) -> Any:
-    found = scalars.text(value)
-    return loads(found.encode()) if shape.serialization.get("jsonvalue") else found
+    return value if shape.serialization.get("jsonvalue") else scalars.text(value)
 
 
 _READERS: dict[str, Any] = {
@@ -175,10 +174,8 @@ def _write_float(_shape: Shape, value: Any) -> Any:
     return number if math.isfinite(number) else scalars.float_text(number)
 
 
-def _write_string(shape: Shape, value: Any) -> str:
-    if shape.serialization.get("jsonvalue"):
-        return json.dumps(value)
-    return value if isinstance(value, str) else str(value)
+def _write_string(shape: Shape, value: Any) -> Any:
+    return value if isinstance(value, str) or shape.serialization.get("jsonvalue") else str(value)
 
 
 _WRITERS: dict[str, Any] = {
