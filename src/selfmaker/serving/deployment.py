@@ -84,6 +84,9 @@ class Deployment:
     async def take_down(self, patience: float) -> None:
         """Let the requests in hand finish, at most ``patience`` seconds; end the workers, give their files up."""
         await self.fleet.drain(patience)
+        await asyncio.get_running_loop().run_in_executor(self._tools.threads, self._give_up)
+
+    def _give_up(self) -> None:
         for prepared in self._prepared:
             self._tools.preparation.release(prepared.held)
         for log in self._logs:
