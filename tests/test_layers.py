@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "aws": set(),
     "client": set(),
     "sagemaker": SERVICE,
+    "sagemaker_metrics": SERVICE,
     "sagemaker_runtime": SERVICE,
     "s3": SERVICE,
     "sts": SERVICE | {"iam"},

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from selfmaker import cloudwatch, ecr, iam, logs, s3, sagemaker, sagemaker_runtime, sts
+from selfmaker import cloudwatch, ecr, iam, logs, s3, sagemaker, sagemaker_metrics, sagemaker_runtime, sts
 from selfmaker.aws.edge import Edge, EdgeSettings
 from selfmaker.client.environment import SITE, Connection, job_environment
 from selfmaker.executors.process import ProcessExecutor
@@ -29,9 +29,10 @@ from selfmaker.store.metrics import Metrics
 from selfmaker.store.migrate import bring_up_to_date
 from selfmaker.store.resources import Resources
 from selfmaker.store.tags import Tags
+from selfmaker.store.trial_metrics import TrialMetrics
 from selfmaker.sts.sessions import secret_while_good
 
-SERVICE_PACKAGES = (sagemaker, sagemaker_runtime, s3, sts, iam, logs, cloudwatch, ecr)
+SERVICE_PACKAGES = (sagemaker, sagemaker_metrics, sagemaker_runtime, s3, sts, iam, logs, cloudwatch, ecr)
 
 OWNER = "selfmaker"  # whose credentials ``run/credentials.json`` holds
 SERVING_OWNER = "selfmaker-endpoints"
@@ -49,6 +50,7 @@ class Store:
     logs: LogStreams
     metrics: Metrics
     tags: Tags
+    trial_metrics: TrialMetrics
 
 
 class Parts:
@@ -121,6 +123,7 @@ def open_store(settings: Settings) -> Store:
         logs=LogStreams(database, settings.home / "logs"),
         metrics=Metrics(database),
         tags=Tags(database),
+        trial_metrics=TrialMetrics(database),
     )
     ensure_default_role(store.resources, settings.account)
     with contextlib.suppress(BucketExists):

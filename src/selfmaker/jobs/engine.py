@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlalchemy import Connection
+
 from selfmaker import clock, ids
 from selfmaker.errors import Conflict, SelfmakerError
 from selfmaker.jobs import states
@@ -51,11 +53,12 @@ class JobKind(Protocol):
 
 @dataclass(frozen=True)
 class Submission:
-    """A new job: what to run, the request as it came, and its tags."""
+    """A new job: what to run, the request as it came, its tags, and what else to write in the same transaction."""
 
     spec: JobSpec
     document: dict[str, Any]
     tags: Mapping[str, str]
+    also: Callable[[Connection], object] = lambda connection: None
 
 
 class Jobs:
@@ -104,7 +107,12 @@ class Jobs:
             document=submission.document,
             progress=states.moved({"attempt": 1}, states.PREPARING, now),
         )
-        stored = self._table.create(job, also=lambda c: tags.add(c, spec.arn, submission.tags))
+
+        def also(connection: Connection) -> None:
+            tags.add(connection, spec.arn, submission.tags)
+            submission.also(connection)
+
+        stored = self._table.create(job, also)
         self._work.set()
         return stored
 

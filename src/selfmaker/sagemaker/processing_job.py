@@ -4,12 +4,15 @@ from typing import Any
 
 from selfmaker.aws.arn import sagemaker_arn
 from selfmaker.aws.errors import AwsError
-from selfmaker.aws.listing import page
+from selfmaker.aws.listing import Usual, page
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, Conflict, NotFound
 from selfmaker.jobs import states
 from selfmaker.jobs.engine import Jobs, Submission
+from selfmaker.sagemaker import experiment_config
+from selfmaker.sagemaker.experiment_config import PROCESSING
+from selfmaker.sagemaker.job_component import of_processing_job
 from selfmaker.sagemaker.job_status import not_found, rejected, status
 from selfmaker.sagemaker.processing_spec import DEFAULT_MAX_RUNTIME, processing_spec
 from selfmaker.sagemaker.tag import tag_mapping
@@ -23,8 +26,9 @@ def create_processing_job(call: Call, request: Request) -> Output:
     arn = sagemaker_arn(call, "processing-job", request["ProcessingJobName"])
     spec = processing_spec(call, request, arn)
     document = {k: v for k, v in request.items() if k != "Tags"}
+    also = experiment_config.tracked(call, request.get("ExperimentConfig", {}), PROCESSING, spec.name, arn)
     try:
-        job = call.use(Jobs).submit(Submission(spec, document, tag_mapping(request.get("Tags", []))))
+        job = call.use(Jobs).submit(Submission(spec, document, tag_mapping(request.get("Tags", [])), also))
     except AlreadyExists:
         raise AwsError(
             "ResourceInUse",
@@ -45,7 +49,9 @@ def describe_processing_job(call: Call, request: Request) -> Output:
 @operation("sagemaker", "ListProcessingJobs")
 def list_processing_jobs(call: Call, request: Request) -> Output:
     rows = [described(job) for job in call.use(Jobs).of_kind(KIND, call.region)]
-    listed = page(rows, request, "ProcessingJobSummaries", name="ProcessingJobName", status="ProcessingJobStatus")
+    usual = Usual(order="Ascending")
+    columns = {"name": "ProcessingJobName", "status": "ProcessingJobStatus"}
+    listed = page(rows, request, "ProcessingJobSummaries", usual=usual, **columns)
     return describe("sagemaker", "ListProcessingJobs", listed)
 
 
@@ -62,7 +68,9 @@ def stop_processing_job(call: Call, request: Request) -> Output:
 
 @operation("sagemaker", "DeleteProcessingJob")
 def delete_processing_job(call: Call, request: Request) -> Output:
-    name = request["ProcessingJobName"]
+    job, name = find(call, request), request["ProcessingJobName"]
+    if job.state in states.FINAL:
+        experiment_config.freeze(call, PROCESSING, name, of_processing_job(described(job)))
     try:
         call.use(Jobs).delete(KIND, call.region, name)
     except NotFound:

@@ -7,8 +7,8 @@ from selfmaker.aws.listing import page_of
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import cut
 from selfmaker.jobs.engine import Jobs
-from selfmaker.sagemaker import training_job
-from selfmaker.sagemaker.search_filter import admits, values_at
+from selfmaker.sagemaker import experiment_search, training_job
+from selfmaker.sagemaker.search_filter import admits, values_at, with_tag_paths
 from selfmaker.sagemaker.tag import tag_list
 from selfmaker.settings import Settings
 from selfmaker.store.tags import Tags
@@ -19,13 +19,14 @@ Documents = list[dict[str, Any]]
 @operation("sagemaker", "Search")
 def search(call: Call, request: Request) -> Output:
     resource = request["Resource"]
-    documents = _SEARCHABLE[resource](call) if resource in _SEARCHABLE else []
+    member, documents_of = _SEARCHABLE.get(resource, (resource, _none))
+    documents = documents_of(call)
     expression = request.get("SearchExpression", {})
     found = [document for document in documents if admits(expression, document)]
     _sort(found, request.get("SortBy", "LastModifiedTime"), request.get("SortOrder", "Descending"))
     results, token = page_of(found, request)
     output: dict[str, Any] = {
-        "Results": [{resource: cut("sagemaker", resource, document)} for document in results],
+        "Results": [{member: cut("sagemaker", member, document)} for document in results],
         "TotalHits": {"Value": len(found), "Relation": "EqualTo"},
     }
     if token is not None:
@@ -41,15 +42,12 @@ def _training_jobs(call: Call) -> Documents:
         document = training_job.described(job, call.use(Settings).spot_discount)
         document["Tags"] = tag_list(tags.get(job.arn, {}))
         document["Metrics"] = {m["MetricName"]: m["Value"] for m in document["FinalMetricDataList"]}
-        documents.append(_with_tag_paths(document))
+        documents.append(with_tag_paths(document))
     return documents
 
 
-def _with_tag_paths(document: dict[str, Any]) -> dict[str, Any]:
-    """``Tags.<key>`` is a path of Search's, beside the list that the output has."""
-    for tag in document["Tags"]:
-        document[f"Tags.{tag['Key']}"] = tag["Value"]
-    return document
+def _none(call: Call) -> Documents:
+    return []
 
 
 def _sort(documents: Documents, path: str, order: str) -> None:
@@ -64,4 +62,10 @@ def _sort(documents: Documents, path: str, order: str) -> None:
     documents.sort(key=lambda document: not key(document)[0])
 
 
-_SEARCHABLE: Mapping[str, Callable[[Call], Documents]] = {"TrainingJob": _training_jobs}
+# By the Resource that the request names: the member and shape of a result, and where the documents come from.
+_SEARCHABLE: Mapping[str, tuple[str, Callable[[Call], Documents]]] = {
+    "TrainingJob": ("TrainingJob", _training_jobs),
+    "Experiment": ("Experiment", experiment_search.experiments),
+    "ExperimentTrial": ("Trial", experiment_search.trials),
+    "ExperimentTrialComponent": ("TrialComponent", experiment_search.trial_components),
+}

@@ -41,6 +41,13 @@ def values_at(document: Any, path: str) -> Iterator[Any]:
                 yield from values_at(value, path[len(key) + 1 :])
 
 
+def with_tag_paths(document: dict[str, Any]) -> dict[str, Any]:
+    """``Tags.<key>`` is a path of Search's, beside the list that the output has."""
+    for tag in document["Tags"]:
+        document[f"Tags.{tag['Key']}"] = tag["Value"]
+    return document
+
+
 def _nested_holds(nested: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
     """All filters hold for one and the same element of the list that the nested property names."""
     prefix = nested["NestedPropertyName"]

@@ -5,12 +5,15 @@ from typing import Any
 
 from selfmaker.aws.arn import sagemaker_arn
 from selfmaker.aws.errors import AwsError
-from selfmaker.aws.listing import page
+from selfmaker.aws.listing import Usual, page
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, Conflict, NotFound
 from selfmaker.jobs import states
 from selfmaker.jobs.engine import Jobs, Submission
+from selfmaker.sagemaker import experiment_config
+from selfmaker.sagemaker.experiment_config import TRAINING
+from selfmaker.sagemaker.job_component import of_training_job
 from selfmaker.sagemaker.job_status import not_found, rejected, status
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.sagemaker.training_spec import DEFAULT_MAX_RUNTIME, training_spec
@@ -40,8 +43,9 @@ def create_training_job(call: Call, request: Request) -> Output:
     spec = training_spec(call, request, arn)
     tags = tag_mapping(request.get("Tags", []))
     document = {k: v for k, v in request.items() if k != "Tags"}
+    also = experiment_config.tracked(call, request.get("ExperimentConfig", {}), TRAINING, spec.name, arn)
     try:
-        job = call.use(Jobs).submit(Submission(spec, document, tags))
+        job = call.use(Jobs).submit(Submission(spec, document, tags, also))
     except AlreadyExists:
         raise AwsError(
             "ResourceInUse",
@@ -64,7 +68,8 @@ def list_training_jobs(call: Call, request: Request) -> Output:
     rows = [summary(job) for job in call.use(Jobs).of_kind(KIND, call.region)]
     if "WarmPoolStatusEquals" in request or "TrainingPlanArnEquals" in request:
         rows = []
-    return page(rows, request, "TrainingJobSummaries", name="TrainingJobName", status="TrainingJobStatus")
+    usual = Usual(order="Ascending")
+    return page(rows, request, "TrainingJobSummaries", name="TrainingJobName", status="TrainingJobStatus", usual=usual)
 
 
 @operation("sagemaker", "StopTrainingJob")
@@ -98,6 +103,9 @@ def update_training_job(call: Call, request: Request) -> Output:
 
 @operation("sagemaker", "DeleteTrainingJob")
 def delete_training_job(call: Call, request: Request) -> Output:
+    job = find(call, request)
+    if job.state in states.FINAL:
+        experiment_config.freeze(call, TRAINING, job.name, of_training_job(described(job)))
     try:
         call.use(Jobs).delete(KIND, call.region, request["TrainingJobName"])
     except NotFound:

@@ -127,6 +127,12 @@ def get(connection: Connection, kind: str, region: str, name: str) -> Resource:
     return _resource(row)
 
 
+def of_kind(connection: Connection, kind: str, region: str) -> "list[Resource]":
+    """As Resources.list, within a transaction."""
+    query = select(resources).where(resources.c.kind == kind, resources.c.region == region)
+    return [_resource(row) for row in connection.execute(query.order_by(resources.c.created, resources.c.name))]
+
+
 def modify(connection: Connection, kind: str, region: str, name: str, change: Change) -> Resource:
     """As Resources.update, within a transaction. A row whose status is not in ``only_if_status`` stays as it is."""
     before = get(connection, kind, region, name)

@@ -133,6 +133,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("arn", "key", name=op.f("pk_tags")),
     )
     op.create_table(
+        "trial_metrics",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("component", sa.String(length=256), nullable=False),
+        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=True),
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trial_metrics")),
+    )
+    op.create_index(op.f("ix_trial_metrics_component_name"), "trial_metrics", ["component", "name"], unique=False)
+    op.create_table(
         "uploads",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("bucket", sa.String(length=63), nullable=False),
@@ -169,6 +180,8 @@ def downgrade() -> None:
     op.drop_table("metric_samples")
     op.drop_index(op.f("ix_uploads_bucket_key_id"), table_name="uploads")
     op.drop_table("uploads")
+    op.drop_index(op.f("ix_trial_metrics_component_name"), table_name="trial_metrics")
+    op.drop_table("trial_metrics")
     op.drop_table("tags")
     op.drop_index(op.f("ix_resources_kind_status"), table_name="resources")
     op.drop_index(op.f("ix_resources_kind_region_created"), table_name="resources")

@@ -1,0 +1,131 @@
+"""What a trial component shows: its own members, those of the job that it stands for, its metrics and its trials."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from selfmaker.aws import arn
+from selfmaker.aws.operation import Call
+from selfmaker.errors import NotFound
+from selfmaker.jobs.engine import Jobs
+from selfmaker.jobs.training import NAMESPACE
+from selfmaker.sagemaker import experiment_entity as entity
+from selfmaker.sagemaker import processing_job, training_job
+from selfmaker.sagemaker.experiment_config import TRAINING
+from selfmaker.sagemaker.experiment_entity import COMPONENT, TRIAL
+from selfmaker.sagemaker.job_component import of_processing_job, of_training_job
+from selfmaker.sagemaker.trial import trials_of
+from selfmaker.settings import Settings
+from selfmaker.store.jobs import Job, JobTable
+from selfmaker.store.resources import Resource
+from selfmaker.store.trial_metrics import JobSeries, Summary, TrialMetrics
+
+_MAPS = ("Parameters", "InputArtifacts", "OutputArtifacts")
+
+
+@dataclass(frozen=True)
+class View:
+    """What describing components needs to know beside their rows: jobs by ARN, metrics by ARN, trials by row name."""
+
+    call: Call
+    jobs: Mapping[str, Job]
+    metrics: Mapping[str, list[dict[str, Any]]]
+    trials: Mapping[str, Resource] = field(default_factory=dict)
+
+    @classmethod
+    def of_one(cls, call: Call, row: Resource) -> "View":
+        """For one component, by few small queries."""
+        source = row.state.get("Source", {}).get("SourceArn", "")
+        store = call.use(TrialMetrics)
+        found = {row.arn: _shown(store.of_components(row.arn).get(row.arn, []), row.arn)}
+        if row.state.get("Source", {}).get("SourceType") == TRAINING:
+            name = arn.parse(source).name
+            found[source] = _shown(store.of_jobs(training_series(call), name).get(name, []), source)
+        job = _job(call, source)
+        return cls(call, {} if job is None else {source: job}, found)
+
+    @classmethod
+    def of_all(cls, call: Call, *, metrics: bool) -> "View":
+        """For all components of the region, by one query of each kind."""
+        kinds = (training_job.KIND, processing_job.KIND)
+        jobs = {job.arn: job for kind in kinds for job in call.use(Jobs).of_kind(kind, call.region)}
+        trials = {row.name: row for row in entity.rows(call, TRIAL)}
+        if not metrics:
+            return cls(call, jobs, {}, trials)
+        store = call.use(TrialMetrics)
+        found = {name: _shown(summaries, name) for name, summaries in store.of_components().items()}
+        sources = [row.state["Source"] for row in entity.rows(call, COMPONENT) if "Source" in row.state]
+        series = store.of_jobs(training_series(call))
+        for source in (s["SourceArn"] for s in sources if s["SourceType"] == TRAINING):
+            found[source] = _shown(series.get(arn.parse(source).name, []), source)
+        return cls(call, jobs, found, trials)
+
+    def described(self, row: Resource) -> dict[str, Any]:
+        """In the members of DescribeTrialComponent."""
+        source = row.state.get("Source", {})
+        own = entity.described(row, COMPONENT)
+        job = self.jobs.get(source.get("SourceArn", ""))
+        derived = self._of_job(job) if job is not None else row.state.get("Frozen", {})
+        document = {**derived, **own}
+        for member in _MAPS:
+            document[member] = merged(derived.get(member, {}), own.get(member, {}))
+        if job is not None:
+            document["LastModifiedTime"] = max(row.modified, job.modified)
+        document["Metrics"] = self.metrics.get(source.get("SourceArn", ""), []) + self.metrics.get(row.arn, [])
+        if source:
+            document["Source"] = source
+        document["Sources"] = [source] if source else row.state.get("Sources", [])
+        return document
+
+    def found(self, row: Resource) -> dict[str, Any]:
+        """As ``described``, with what Search shows besides: the trials, and the job itself."""
+        document = self.described(row)
+        trials = [self.trials[name].document for name in trials_of(row) if name in self.trials]
+        document["Parents"] = [{k: trial[k] for k in ("TrialName", "ExperimentName")} for trial in trials]
+        job = self.jobs.get(document.get("Source", {}).get("SourceArn", ""))
+        if job is not None:
+            document["SourceDetail"] = {"SourceArn": job.arn, job.kind: self._job_described(job)}
+        return document
+
+    def _job_described(self, job: Job) -> dict[str, Any]:
+        if job.kind == training_job.KIND:
+            return training_job.described(job, self.call.use(Settings).spot_discount)
+        return processing_job.described(job)
+
+    def _of_job(self, job: Job) -> dict[str, Any]:
+        derive = of_training_job if job.kind == training_job.KIND else of_processing_job
+        return derive(self._job_described(job))
+
+
+def training_series(call: Call) -> JobSeries:
+    """Where training jobs' metrics are kept."""
+    return JobSeries(call.region, NAMESPACE, "TrainingJobName")
+
+
+def _job(call: Call, job_arn: str) -> Job | None:
+    try:
+        return call.use(JobTable).by_arn(job_arn)
+    except NotFound:
+        return None
+
+
+def merged(derived: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """``own`` over ``derived``; what is None in ``own`` is not there."""
+    return {name: value for name, value in {**derived, **own}.items() if value is not None}
+
+
+def _shown(summaries: list[Summary], source: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "MetricName": summary.name,
+            "SourceArn": source,
+            "TimeStamp": summary.at,
+            "Max": summary.maximum,
+            "Min": summary.minimum,
+            "Last": summary.last,
+            "Count": summary.count,
+            "Avg": summary.mean,
+            "StdDev": summary.deviation,
+        }
+        for summary in summaries
+    ]

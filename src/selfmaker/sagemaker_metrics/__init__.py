@@ -1,0 +1,1 @@
+"""SageMaker Metrics: the values that runs log, and their series."""
