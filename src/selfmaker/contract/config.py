@@ -74,6 +74,11 @@ def write_config(layout: Layout, hyperparameters: Mapping[str, str], inputs: Any
         (layout.config / name).write_text(json.dumps(document))
 
 
+def write_checkpoint_config(layout: Layout, uri: str, path: str) -> None:
+    """checkpointconfig.json, which the containers of AWS's own algorithms read."""
+    (layout.config / "checkpointconfig.json").write_text(json.dumps({"S3Uri": uri, "LocalPath": path}))
+
+
 def write_processing_config(layout: Layout, document: Mapping[str, Any], host: str, hosts: Sequence[str]) -> None:
     """What a processing container finds in ``/opt/ml/config``: the request as AWS describes it, and the hosts.
 

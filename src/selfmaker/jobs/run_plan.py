@@ -51,9 +51,11 @@ def _environment(plan: Plan, say: Say) -> Environment:
     image = parse_image(plan["image"])
     environment = environments.build(runtime_for(plan["image"]).environment(image), say)
     for note in environment.notes:
-        say(note)
+        say(f"selfmaker: {note}")
     if plan["source"] is not None:
         environment = environments.extend(environment, Path(plan["source"]), say)
+    packages = ", ".join(f"{name} {version}" for name, version in environment.packages.items())
+    say(f"selfmaker: environment {environment.prefix.name}: {packages}")
     return environment
 
 

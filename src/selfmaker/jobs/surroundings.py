@@ -21,8 +21,6 @@ from selfmaker.store.log_streams import LogStreams
 from selfmaker.store.metrics import Metrics
 
 SITE_IN_JOB = "/opt/selfmaker/site"
-PACKAGES = Path(__file__).resolve().parents[1] / "runtimes" / "packages"
-PACKAGES_IN_JOB = "/opt/selfmaker/packages"
 
 INHERITED = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
@@ -30,14 +28,17 @@ INHERITED = (
 )
 INHERITED_PREFIXES = ("PIP_", "UV_INDEX", "UV_DEFAULT_INDEX")
 
-BASE_VARIABLES = {"HOME": "/root", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+BASE_VARIABLES = {
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "OMP_WAIT_POLICY": "PASSIVE",  # jobs share the cores: threads that spin for work take it from others
+    "PYTHONUNBUFFERED": "1",
+}
 
 MountRow = tuple[Path, str, Access]
 
-COMMON_MOUNTS: tuple[MountRow, ...] = (
-    (SITE, SITE_IN_JOB, Access.READ_ONLY),
-    (PACKAGES, PACKAGES_IN_JOB, Access.READ_ONLY),
-)
+COMMON_MOUNTS: tuple[MountRow, ...] = ((SITE, SITE_IN_JOB, Access.READ_ONLY),)
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,7 @@ class Surroundings:
     def variables(self, connection: Connection, own: Mapping[str, str], code: str = "") -> dict[str, str]:
         """A host's environment: what every job gets, with ``own`` on top. ``code``: a folder to import from first."""
         given = {**inherited_environment(INHERITED, INHERITED_PREFIXES), **BASE_VARIABLES, **own}
-        paths = (code, PACKAGES_IN_JOB, own.get("PYTHONPATH", ""))
-        given["PYTHONPATH"] = ":".join(path for path in paths if path)
+        given["PYTHONPATH"] = ":".join(path for path in (code, own.get("PYTHONPATH", "")) if path)
         return job_environment(connection, SITE_IN_JOB, given)
 
     def host_plan(
@@ -79,7 +79,7 @@ class Surroundings:
         remarks = []
         if len(gpus) < wanted:
             have = f"{len(gpus)} of its {wanted} GPUs" if gpus else "no GPU: this machine has none, the CPU is used"
-            remarks.append(f"instance type {spec.instance_type}: the job gets {have}")
+            remarks.append(f"selfmaker: instance type {spec.instance_type}: the job gets {have}")
         scratch = folder.host(name) / "scratch"
         scratch.mkdir(parents=True)
         stream = f"{spec.name}/{name}-{int(job.created)}"

@@ -12,7 +12,7 @@ from selfmaker.contract import script_mode
 from selfmaker.contract.artifacts import members
 from selfmaker.contract.channels import Source, link_channel
 from selfmaker.contract.checkpoints import restore, sync
-from selfmaker.contract.config import Cluster, input_data_config, write_config
+from selfmaker.contract.config import Cluster, input_data_config, write_checkpoint_config, write_config
 from selfmaker.contract.distribution import Distribution, distribution
 from selfmaker.contract.layout import ROOT, Layout
 from selfmaker.contract.source_directory import bring
@@ -135,6 +135,7 @@ class TrainingKind:
             link_channel(self._around.objects, Source.of_channel(channel), folder, index, len(spec.hosts))
             mounts.append((folder, f"{ROOT}/input/data/{channel['ChannelName']}", Access.COPY_ON_WRITE))
         if spec.checkpoint_uri:
+            write_checkpoint_config(layout, spec.checkpoint_uri, spec.checkpoint_path)
             mounts += self._restore(job, spec, place, layout, first=index == 0)
         variables = self._variables(laying, index, inputs, resources)
         plan = self._around.host_plan(job, spec, laying.folder, index, mounts, variables)
