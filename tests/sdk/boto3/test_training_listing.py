@@ -41,8 +41,9 @@ def names(response):
     return [summary["TrainingJobName"] for summary in response["TrainingJobSummaries"]]
 
 
-def test_the_newest_come_first_by_default(crowd):
-    assert names(crowd.sagemaker.list_training_jobs()) == ALL[::-1]
+def test_the_oldest_come_first_by_default(crowd):
+    """As the reference of ListTrainingJobs says; most other lists are the other way round."""
+    assert names(crowd.sagemaker.list_training_jobs()) == ALL
 
 
 @pytest.mark.parametrize(
