@@ -76,6 +76,14 @@ def build(options: argparse.Namespace) -> Handlers:
         from .sklearn_handlers import SklearnHandlers
 
         return SklearnHandlers(**given)
+    if options.framework == "tensorflow":
+        from .tensorflow_handlers import TensorflowHandlers
+
+        return TensorflowHandlers(**given)
+    if options.framework == "pytorch":
+        from .pytorch_handlers import PytorchHandlers
+
+        return PytorchHandlers(**given)
     if options.framework == "xgboost":
         from .xgboost_handlers import XgboostAlgorithm, XgboostHandlers
 
