@@ -265,7 +265,7 @@ def test_a_full_disk_leaves_the_old_object(
     with monkeypatch.context() as patched:
         patched.setattr(os, call, full)
         with pytest.raises(Unavailable, match="full"):
-            store.put("bucket", "k", b"new")
+            store.put("bucket", "k", b"new" * 100_000)
     assert store.head("bucket", "k") == before
     assert stored_files(store, tmp_path) == {before.path.name}
 

@@ -21,7 +21,8 @@ def whole_second() -> float:
 
 @dataclass(frozen=True)
 class NewObject:
-    """An object whose bytes are on disk in ``file``. ``parts``: size and checksum of each, for a multipart upload."""
+    """An object whose bytes are in ``file``, on disk unless they are ``held`` by the database until they are.
+    ``parts``: size and checksum of each, for a multipart upload."""
 
     bucket: str
     key: bytes
@@ -31,6 +32,7 @@ class NewObject:
     checksum: Checksum | None
     attributes: Attributes
     parts: list[list[Any]] | None = None
+    held: bytes | None = None
     modified: float = field(default_factory=whole_second)
 
     @cached_property
@@ -72,4 +74,6 @@ def commit(connection: Connection, new: NewObject, condition: Condition | None) 
         document=new.text,
     )
     rows.save(connection, row, there=old is not None)
+    if new.held is not None:
+        rows.hold(connection, new.file, new.held)
     return [old.file] if old is not None else []

@@ -107,10 +107,10 @@ class Files:
                 raise _translated(error) from error
             view, position = view[done:], position + done
 
-    def seal(self, blank: Blank, size: int) -> None:
-        """Put the bytes of ``blank`` on disk and close it."""
+    def seal(self, blank: Blank, *, flush: bool) -> None:
+        """Close ``blank``; with ``flush``, put its bytes on disk first."""
         try:
-            if size:
+            if flush:
                 sync(blank.descriptor)
         finally:
             os.close(blank.descriptor)
@@ -127,9 +127,31 @@ class Files:
         """A second name, on disk, for the bytes of the file ``name``. Raises OSError where the file system makes no
         more links."""
         target = self.path(self._name(name[-2:]))
+        descriptor = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)  # the bytes of a small object may not be on disk yet, under either name
+        finally:
+            os.close(descriptor)
         os.link(self.path(name), target)
         sync_folder(target.parent)
         return target.name
+
+    def restore(self, name: str, data: bytes) -> None:
+        """Make sure that the file ``name`` holds ``data``, on disk, if there is such a file."""
+        path = self.path(name)
+        if not path.exists():
+            return
+        if path.read_bytes() != data:
+            path.chmod(0o600)
+            with path.open("r+b", buffering=0) as file:
+                file.write(data)
+                file.truncate(len(data))
+            path.chmod(0o444)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def adopt(self, path: Path) -> str:
         """Give the file at ``path`` a name of ours; its bytes and that name are then on disk. Raises OSError where it

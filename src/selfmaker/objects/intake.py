@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from selfmaker.errors import Invalid
@@ -21,12 +21,13 @@ _AHEAD = 8  # pieces that may wait to be digested
 
 @dataclass(frozen=True)
 class Taken:
-    """Bytes that are in a file and on disk: the file's name, and what they are."""
+    """Bytes that are in a file: its name, and what they are. They are on disk, unless they are ``held`` here."""
 
     file: str
     size: int
     md5: str
     checksum: Checksum | None
+    held: bytes | None = None
 
 
 def source_of(data: bytes | ByteSource) -> ByteSource:
@@ -34,28 +35,30 @@ def source_of(data: bytes | ByteSource) -> ByteSource:
     return io.BytesIO(data) if isinstance(data, bytes) else data
 
 
-def take_in(files: Files, source: ByteSource, terms: Terms) -> Taken:
-    """Everything that ``source`` gives, in a file of its own. On any failure nothing is left behind."""
+def take_in(files: Files, source: ByteSource, terms: Terms, hold: int = 0) -> Taken:
+    """Everything that ``source`` gives, in a file of its own; up to ``hold`` bytes are held instead of being put on
+    disk. On any failure nothing is left behind."""
     refuse_if_large(terms)
     blank = files.take()
+    held: list[bytes] | None = [] if terms.expected is not None and terms.expected <= hold else None
     try:
-        received = _pour(files, source, blank.descriptor, 0, terms)
+        received = _pour(files, source, (blank.descriptor, 0), terms, held)
     except BaseException:
         files.drop(blank)
         raise
     try:
-        files.seal(blank, received.size)
+        files.seal(blank, flush=received.size > 0 and held is None)
     except BaseException:
         blank.path.unlink(missing_ok=True)
         raise
-    return _taken(blank.name, received, terms)
+    return replace(_taken(blank.name, received, terms), held=b"".join(held) if held else None)
 
 
 def pour_in(files: Files, source: ByteSource, target: tuple[str, int, int], terms: Terms) -> Taken:
     """Everything that ``source`` gives, into an open file: ``target`` is its name, descriptor and the position. Not
     synced."""
     name, descriptor, position = target
-    return _taken(name, _pour(files, source, descriptor, position, terms), terms)
+    return _taken(name, _pour(files, source, (descriptor, position), terms), terms)
 
 
 def digest_file(path: Path, terms: Terms) -> Received:
@@ -96,7 +99,11 @@ class FileSlice:
         os.close(self._descriptor)
 
 
-def _pour(files: Files, source: ByteSource, descriptor: int, position: int, terms: Terms) -> Received:
+def _pour(
+    files: Files, source: ByteSource, target: tuple[int, int], terms: Terms, held: list[bytes] | None = None
+) -> Received:
+    """Into the open file and position of ``target``, and into ``held`` too where there is such a list."""
+    descriptor, position = target
     digest = Digest(_algorithms(terms))
     size = 0
     with _feeding(digest, large=(terms.expected or 0) >= _LARGE) as feed:
@@ -107,6 +114,8 @@ def _pour(files: Files, source: ByteSource, descriptor: int, position: int, term
             if terms.expected is not None and size > terms.expected:
                 raise Invalid(f"more than the {terms.expected} bytes that were announced")
             feed(chunk)
+            if held is not None:
+                held.append(chunk)
             files.write(descriptor, chunk, position + size - len(chunk))
     return _received(digest, terms)
 

@@ -12,6 +12,7 @@ from selfmaker.errors import SelfmakerError
 from selfmaker.objects import listing
 from selfmaker.objects.buckets import Buckets
 from selfmaker.objects.commit import NewObject, commit
+from selfmaker.objects.deferred import LARGEST, Deferred
 from selfmaker.objects.files import Files
 from selfmaker.objects.intake import FileSlice, Taken, digest_file, kept_checksum, refuse_if_large, source_of, take_in
 from selfmaker.objects.names import key_bytes
@@ -43,10 +44,12 @@ class ObjectStore(Buckets):
 
     def __init__(self, database: Database, folder: Path, grace: float = GRACE_SECONDS) -> None:
         super().__init__(database, Files(folder, grace))
+        self._deferred = Deferred(database, self._files)
         self._files.sweep(lambda: set(database.read(lambda c: list(rows.referenced_files(c)))))
 
     def close(self) -> None:
         """End the background work; before the database is closed. Idempotent."""
+        self._deferred.close()
         self._files.close()
 
     def settle(self) -> None:
@@ -68,7 +71,9 @@ class ObjectStore(Buckets):
         self.require_bucket(bucket)
         if terms.condition is not None:  # fail before the bytes travel; judged again where it counts
             self._database.read(lambda c: check_condition(terms.condition, rows.find(c, bucket, name), name))
-        taken = take_in(self._files, source_of(source), terms)
+        if isinstance(source, bytes):
+            terms = replace(terms, expected=len(source))
+        taken = take_in(self._files, source_of(source), terms, LARGEST)
         return self._keep(bucket, name, taken, attributes, terms.condition)
 
     def put_file(
@@ -162,13 +167,15 @@ class ObjectStore(Buckets):
     def _keep(
         self, bucket: str, name: bytes, taken: Taken, attributes: Attributes, condition: Condition | None
     ) -> ObjectInfo:
-        new = NewObject(bucket, name, taken.file, taken.size, taken.md5, taken.checksum, attributes)
+        new = NewObject(bucket, name, taken.file, taken.size, taken.md5, taken.checksum, attributes, held=taken.held)
         try:
             gone = written(self._database, lambda c: commit(c, new, condition))
         except SelfmakerError:
             if not self._refers(bucket, name, taken.file):
                 self._files.remove(taken.file)
             raise
+        if taken.held is not None:
+            self._deferred.wake()
         self._files.bury(gone)
         return new.info(self._files.path)
 

@@ -57,6 +57,14 @@ objects = Table(
     sqlite_with_rowid=False,
 )
 
+held_bytes = Table(
+    "held_bytes",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("file", String(32), nullable=False),
+    Column("bytes", LargeBinary, nullable=False),
+)
+
 uploads = Table(
     "uploads",
     metadata,
@@ -116,6 +124,7 @@ _OBJECT_UPDATE = Prepared(
     .values({name: bindparam(name) for name in ObjectRow._fields if name not in ("bucket", "key")})
 )
 _OBJECT_DELETE = Prepared(delete(objects).where(*_THIS_OBJECT))
+_HOLD = Prepared(insert(held_bytes).values(file=bindparam("file"), bytes=bindparam("bytes")))
 _ANY_OBJECT = select(literal(1)).select_from(objects).where(_o.bucket == bindparam("b")).limit(1)
 _FROM = (
     select(objects)
@@ -178,6 +187,28 @@ def save(connection: Connection, row: ObjectRow, *, there: bool) -> None:
 
 def remove(connection: Connection, bucket_name: str, key: bytes) -> None:
     _OBJECT_DELETE.run(connection, {"b": bucket_name, "k": key})
+
+
+def hold(connection: Connection, file: str, data: bytes) -> None:
+    """Keep a small object's bytes until its file is known to be on disk."""
+    _HOLD.run(connection, {"file": file, "bytes": data})
+
+
+def held(connection: Connection) -> list[tuple[int, str, bytes]]:
+    """Number, file and bytes of all that are kept so, in the order in which they came."""
+    h = held_bytes.c
+    return [tuple(row) for row in connection.execute(select(h.number, h.file, h.bytes).order_by(h.number))]
+
+
+def held_names(connection: Connection) -> list[tuple[int, str]]:
+    """Number and file of them."""
+    h = held_bytes.c
+    return [tuple(row) for row in connection.execute(select(h.number, h.file).order_by(h.number))]
+
+
+def let_go(connection: Connection, last: int) -> None:
+    """Drop those up to that number."""
+    connection.execute(delete(held_bytes).where(held_bytes.c.number <= last))
 
 
 def scan(connection: Connection, bucket_name: str, start: bytes, stop: bytes | None, limit: int) -> list[ObjectRow]:

@@ -83,6 +83,13 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "held_bytes",
+        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("file", sa.String(length=32), nullable=False),
+        sa.Column("bytes", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_held_bytes")),
+    )
+    op.create_table(
         "objects",
         sa.Column("bucket", sa.String(length=63), nullable=False),
         sa.Column("key", sa.LargeBinary(length=1024), nullable=False),
@@ -189,6 +196,7 @@ def downgrade() -> None:
     op.drop_table("resources")
     op.drop_table("parts")
     op.drop_table("objects")
+    op.drop_table("held_bytes")
     op.drop_table("metrics")
     op.drop_table("log_streams")
     op.drop_table("log_groups")
