@@ -2,15 +2,16 @@
 
 from selfmaker.errors import NotFound
 from selfmaker.runtimes.base import Runtime
+from selfmaker.runtimes.base_python import BasePython
 from selfmaker.runtimes.images import parse_image
 from selfmaker.runtimes.pytorch import Pytorch
 from selfmaker.runtimes.sklearn import Sklearn
 from selfmaker.runtimes.tensorflow import Tensorflow
-from selfmaker.runtimes.xgboost import Xgboost
+from selfmaker.runtimes.xgboost import ALGORITHM_METRICS, Xgboost
 
-__all__ = ["RUNTIMES", "parse_image", "runtime_for"]
+__all__ = ["RUNTIMES", "algorithm_metrics", "parse_image", "runtime_for"]
 
-RUNTIMES: tuple[Runtime, ...] = (Sklearn(), Xgboost(), Tensorflow(), Pytorch())
+RUNTIMES: tuple[Runtime, ...] = (Sklearn(), Xgboost(), Tensorflow(), Pytorch(), BasePython())
 
 
 def runtime_for(uri: str) -> Runtime:
@@ -24,3 +25,11 @@ def runtime_for(uri: str) -> Runtime:
         f"no runtime stands for the image {uri}. There are: {known}. Use one of these, with a requirements.txt beside "
         "your script for what it lacks: containers of your own cannot be run yet."
     )
+
+
+def algorithm_metrics(uri: str) -> tuple[tuple[str, str], ...]:
+    """Name and expression of the metrics that the image's built-in algorithm reports; none where it has no algorithm.
+
+    Raises NotFound as ``runtime_for`` does.
+    """
+    return ALGORITHM_METRICS if isinstance(runtime_for(uri), Xgboost) else ()

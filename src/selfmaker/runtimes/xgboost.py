@@ -32,6 +32,18 @@ RELEASES = (
 _FOR_GPUS = "nvidia-nccl-cu12"
 
 
+# "Metrics computed by the XGBoost algorithm" in the developer guide, on both channels.
+_METRICS = ("accuracy", "auc", "error", "f1", "logloss", "mae", "map", "merror", "mlogloss", "mse", "ndcg", "rmse")
+_NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
+
+ALGORITHM_METRICS = tuple(
+    (f"{channel}:{metric}", rf".*\[[0-9]+\].*#011{channel}-{metric}:{_NUMBER}.*")
+    for channel in ("train", "validation")
+    for metric in _METRICS
+)
+"""Name and expression of the metrics that AWS finds in the algorithm's log without being told."""
+
+
 class Xgboost:
     """See Runtime. Without a program, the image is the built-in algorithm."""
 

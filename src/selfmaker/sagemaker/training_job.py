@@ -16,7 +16,7 @@ from selfmaker.sagemaker.experiment_config import TRAINING
 from selfmaker.sagemaker.job_component import of_training_job
 from selfmaker.sagemaker.job_status import not_found, rejected, status
 from selfmaker.sagemaker.tag import tag_mapping
-from selfmaker.sagemaker.training_spec import DEFAULT_MAX_RUNTIME, training_spec
+from selfmaker.sagemaker.training_spec import DEFAULT_MAX_RUNTIME, training_spec, with_algorithm_metrics
 from selfmaker.settings import Settings
 from selfmaker.store.jobs import Job
 
@@ -40,6 +40,7 @@ _SECONDARY = {
 @operation("sagemaker", "CreateTrainingJob")
 def create_training_job(call: Call, request: Request) -> Output:
     arn = sagemaker_arn(call, "training-job", request["TrainingJobName"])
+    request = with_algorithm_metrics(request)
     spec = training_spec(call, request, arn)
     tags = tag_mapping(request.get("Tags", []))
     document = {k: v for k, v in request.items() if k != "Tags"}

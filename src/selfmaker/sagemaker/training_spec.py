@@ -5,8 +5,11 @@ from collections import Counter
 from typing import Any
 
 from selfmaker.aws.operation import Call, Request
+from selfmaker.contract import script_mode
+from selfmaker.errors import NotFound
 from selfmaker.jobs.spec import JobSpec
 from selfmaker.objects.store import ObjectStore
+from selfmaker.runtimes.catalog import algorithm_metrics
 from selfmaker.sagemaker.checks import check_data, check_image, invalid, s3_location
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -49,6 +52,24 @@ def training_spec(call: Call, request: Request, arn: str) -> JobSpec:
         network=not request.get("EnableNetworkIsolation", False),
         log_group=LOG_GROUP,
     )
+
+
+def with_algorithm_metrics(request: Request) -> Request:
+    """The request, with the metrics of its image's own algorithm defined, where it is that which will run."""
+    algorithm = request.get("AlgorithmSpecification", {})
+    given = algorithm.get("MetricDefinitions", [])
+    program = script_mode.settings(request.get("HyperParameters", {}), request.get("Environment", {}))
+    if program is not None or algorithm.get("ContainerEntrypoint") or "TrainingImage" not in algorithm:
+        return request
+    try:
+        found = algorithm_metrics(algorithm["TrainingImage"])
+    except NotFound:
+        return request
+    names = {definition["Name"] for definition in given}
+    added = [{"Name": name, "Regex": regex} for name, regex in found if name not in names]
+    if not added:
+        return request
+    return {**request, "AlgorithmSpecification": {**algorithm, "MetricDefinitions": [*given, *added]}}
 
 
 def _check(call: Call, request: Request) -> None:
