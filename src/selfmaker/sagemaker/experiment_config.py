@@ -4,13 +4,13 @@ The row holds the name, the source and what users add; everything else is worked
 so that it is never stale. Like AWS, a job without an ExperimentConfig gets a component that belongs to no trial.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection
 
 from selfmaker.aws.operation import Call
-from selfmaker.errors import NotFound
 from selfmaker.sagemaker import experiment_entity as entity
 from selfmaker.sagemaker import trial
 from selfmaker.sagemaker.checks import invalid
@@ -34,24 +34,23 @@ def tracked(
 
     def work(connection: Connection) -> None:
         _check(connection, call, config)
-        component = _component(connection, call, config, name + _SUFFIX[source_type], _source(arn, source_type))
+        source = {"SourceArn": arn, "SourceType": source_type}
+        component = _component(connection, call, config, name + _SUFFIX[source_type], source)
         place = _trial(connection, call, config, name)
         if place is not None:
             trial.associate(connection, component, place)
-        _note_run(connection, call, config, _source(arn, source_type))
+        _note_run(connection, call, config, source)
 
     return work
 
 
-def freeze(call: Call, source_type: str, name: str, members: Mapping[str, Any]) -> None:
+def freeze(call: Call, arn: str, members: Mapping[str, Any]) -> None:
     """The job is about to be forgotten: keep in its component's row what was worked out from the job until now."""
 
     def work(connection: Connection) -> None:
-        try:
-            row = resources.get(connection, COMPONENT.kind, call.region, (name + _SUFFIX[source_type]).lower())
-        except NotFound:
-            return
-        entity.change_state(connection, row, Frozen=dict(members))
+        for row in resources.of_kind(connection, COMPONENT.kind, call.region):
+            if row.state.get("Source", {}).get("SourceArn") == arn:
+                entity.change_state(connection, row, Frozen=dict(members))
 
     entity.within(call, work)
 
@@ -72,13 +71,18 @@ def _check(connection: Connection, call: Call, config: Mapping[str, str]) -> Non
 def _component(
     connection: Connection, call: Call, config: Mapping[str, str], name: str, source: Mapping[str, str]
 ) -> Resource:
-    """The job's component; one of an earlier job of that name, or that a user made beforehand, is taken over."""
+    """The job's component: an earlier job's of the same name is taken over, another's of that name is left alone."""
     display = {"DisplayName": config["TrialComponentDisplayName"]} if "TrialComponentDisplayName" in config else {}
-    if entity.exists(connection, call, COMPONENT, name):
-        row = entity.get(connection, call, COMPONENT, name)
-        row = entity.change_state(connection, row, Source=dict(source), Frozen=None)
-        return entity.change(connection, row, **display)
-    return entity.add(connection, call, COMPONENT, {COMPONENT.name: name, **display}, Source=dict(source))
+    free = name
+    for number in itertools.count(2):
+        if not entity.exists(connection, call, COMPONENT, free):
+            break
+        row = entity.get(connection, call, COMPONENT, free)
+        if row.state.get("Source") == source:
+            row = entity.change_state(connection, row, Frozen=None)
+            return entity.change(connection, row, **display)
+        free = f"{name}-{number}"
+    return entity.add(connection, call, COMPONENT, {COMPONENT.name: free, **display}, Source=dict(source))
 
 
 def _trial(connection: Connection, call: Call, config: Mapping[str, str], job: str) -> Resource | None:
@@ -102,7 +106,3 @@ def _note_run(connection: Connection, call: Call, config: Mapping[str, str], sou
         known = row.state.get("Sources", [])
         if source not in known:
             entity.change_state(connection, row, Sources=[*known, dict(source)])
-
-
-def _source(arn: str, source_type: str) -> dict[str, str]:
-    return {"SourceArn": arn, "SourceType": source_type}

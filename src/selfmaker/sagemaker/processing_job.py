@@ -70,7 +70,7 @@ def stop_processing_job(call: Call, request: Request) -> Output:
 def delete_processing_job(call: Call, request: Request) -> Output:
     job, name = find(call, request), request["ProcessingJobName"]
     if job.state in states.FINAL:
-        experiment_config.freeze(call, PROCESSING, name, of_processing_job(described(job)))
+        experiment_config.freeze(call, job.arn, of_processing_job(described(job)))
     try:
         call.use(Jobs).delete(KIND, call.region, name)
     except NotFound:

@@ -41,7 +41,7 @@ def _training_jobs(call: Call) -> Documents:
     for job in jobs:
         document = training_job.described(job, call.use(Settings).spot_discount)
         document["Tags"] = tag_list(tags.get(job.arn, {}))
-        document["Metrics"] = {m["MetricName"]: m["Value"] for m in document["FinalMetricDataList"]}
+        document["Metrics"] = {m["MetricName"]: m["Value"] for m in document["FinalMetricDataList"] or []}
         documents.append(with_tag_paths(document))
     return documents
 

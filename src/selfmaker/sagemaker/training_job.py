@@ -106,7 +106,7 @@ def update_training_job(call: Call, request: Request) -> Output:
 def delete_training_job(call: Call, request: Request) -> Output:
     job = find(call, request)
     if job.state in states.FINAL:
-        experiment_config.freeze(call, TRAINING, job.name, of_training_job(described(job)))
+        experiment_config.freeze(call, job.arn, of_training_job(described(job)))
     try:
         call.use(Jobs).delete(KIND, call.region, request["TrainingJobName"])
     except NotFound:
@@ -146,7 +146,8 @@ def described(job: Job, spot_discount: float = 0.0) -> dict[str, Any]:
         "ModelArtifacts": {"S3ModelArtifacts": progress.get("model")},
         "FinalMetricDataList": [
             {"MetricName": m["name"], "Value": m["value"], "Timestamp": m["time"]} for m in progress.get("metrics", [])
-        ],
+        ]
+        or None,
         **_durations(job, spot_discount),
     }
 
