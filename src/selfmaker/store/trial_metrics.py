@@ -95,7 +95,8 @@ class TrialMetrics:
     def of_jobs(self, series: JobSeries, job: str | None = None) -> dict[str, list[Summary]]:
         """The series of every job, or of one, by the job's name."""
         found = self._summaries(_job_points(series, job))
-        return {json.loads(dimensions)[series.dimension]: summaries for dimensions, summaries in found.items()}
+        named = ((json.loads(dimensions), summaries) for dimensions, summaries in found.items())
+        return {names[series.dimension]: summaries for names, summaries in named if set(names) == {series.dimension}}
 
     def component_points(self, component: str, name: str) -> list[Point]:
         """In the order of time."""

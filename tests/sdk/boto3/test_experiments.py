@@ -368,3 +368,21 @@ def test_all_of_it_outlives_the_server(account_on, server_process, tmp_path):
         assert result["TrialComponent"]["Metrics"][0]["Last"] == 1.25
     finally:
         server.stop()
+
+
+def test_a_job_leaves_another_s_component_alone(account, client):
+    name = account.unique("shared")
+    taken = f"{name}-aws-training-job".upper()
+    client.create_trial_component(TrialComponentName=taken, Parameters={"mine": {"NumberValue": 1}})
+    account.create("pass", TrainingJobName=name)
+    assert set(client.describe_trial_component(TrialComponentName=taken)["Parameters"]) == {"mine"}
+    arn = account.ended(name)["TrainingJobArn"]
+    [summary] = client.list_trial_components(SourceArn=arn)["TrialComponentSummaries"]
+    assert summary["TrialComponentName"] == f"{name}-aws-training-job-2"
+    client.update_trial_component(TrialComponentName=summary["TrialComponentName"], DisplayName="kept")
+    client.delete_training_job(TrainingJobName=name)
+    account.create("raise SystemExit(1)", TrainingJobName=name)
+    account.ended(name)
+    [again] = client.list_trial_components(SourceArn=arn)["TrialComponentSummaries"]
+    assert (again["TrialComponentName"], again["DisplayName"]) == (summary["TrialComponentName"], "kept")
+    assert again["Status"]["PrimaryStatus"] == "Failed"
