@@ -218,7 +218,7 @@ def test_fit_without_waiting_then_stop(sklearn, folder, session):
     estimator.fit(wait=False)
     name = estimator.latest_training_job.name
     session.stop_training_job(name)
-    estimator.latest_training_job.wait(logs="None")
+    session.sagemaker_client.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName=name)
     assert session.describe_training_job(name)["TrainingJobStatus"] == "Stopped"
 
 
