@@ -25,6 +25,7 @@ from selfmaker.errors import Invalid
 from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Access, Mount, RunSpec
 from selfmaker.runtimes.base import Environment
+from selfmaker.runtimes.base_python import sdk_of_caller
 from selfmaker.runtimes.catalog import parse_image, runtime_for
 from selfmaker.runtimes.environments import Environments
 
@@ -54,6 +55,9 @@ def _environment(plan: Plan, say: Say) -> Environment:
         say(f"selfmaker: {note}")
     if plan["source"] is not None:
         environment = environments.extend(environment, Path(plan["source"]), say)
+    sdk = sdk_of_caller(plan["argv"] or ())
+    if sdk is not None:
+        environment = environments.with_package(environment, sdk, say)
     packages = ", ".join(f"{name} {version}" for name, version in environment.packages.items())
     say(f"selfmaker: environment {environment.prefix.name}: {packages}")
     return environment

@@ -90,6 +90,14 @@ class Environments:
 
         return self._have(key, make, log)
 
+    def with_package(self, environment: Environment, requirement: str, log: Log) -> Environment:
+        """``environment`` with one more package, as by a requirements.txt of that line. Raises as ``extend``."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "requirements.txt").write_text(f"{requirement}\n")
+            return self.extend(environment, Path(folder), log)
+
     def for_image(self, image: str, requirements: Path | None, log: Log) -> tuple[str, Environment]:
         """The name of the runtime that stands for ``image``, and its environment with the file ``requirements`` on top.
 
