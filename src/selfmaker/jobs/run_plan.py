@@ -9,7 +9,7 @@ The plan (``plan.json``) is what ``jobs.training`` and its like write:
     argv           the command, or null: the image's built-in algorithm
     directory      where it is run, in the job's file system
     sandbox        which executor backend
-    hosts          [{name, address, variables, mounts: [[source, target, access]], scratch, remarks}], with
+    hosts          [{name, address, variables, mounts: [[source, target, access]], scratch, remarks, pipes}], with
                    argv where a host has a command of its own
     hidden         host paths out of the job's reach
     network        whether the job may use the network

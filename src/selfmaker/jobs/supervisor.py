@@ -17,6 +17,8 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
+from selfmaker.contract.layout import Layout
+from selfmaker.contract.pipes import PipeFeeder
 from selfmaker.errors import SelfmakerError
 from selfmaker.executors.protocol import Exit, RunHandle
 from selfmaker.jobs import outcome, run_plan
@@ -116,6 +118,7 @@ class Supervisor:
 
     def _launch(self) -> str | None:
         readers = []
+        feeders = self._feeders()
         for host, spec in self._runs:
             read, write = os.pipe()
             try:
@@ -126,9 +129,20 @@ class Supervisor:
                 os.close(write)
             readers.append(threading.Thread(target=self._record, args=(host, read), daemon=True))
         report(self._folder, self._notice, "running")
-        for reader in readers:  # threads only now: a fork beside a running thread is a trap
+        for reader in (*readers, *feeders):  # threads only now: a fork beside a running thread is a trap
             reader.start()
         return None
+
+    def _feeders(self) -> list[threading.Thread]:
+        """One for each channel in Pipe mode; the first pipe of each is there when this returns."""
+        threads = []
+        for host in self._plan["hosts"]:
+            data = Layout(self._folder.host(host["name"]) / "ml").data
+            for channel in host.get("pipes", ()):
+                feeder = PipeFeeder(data, channel)
+                feeder.prepare()
+                threads.append(threading.Thread(target=feeder.run, daemon=True))
+        return threads
 
     def _watch(self) -> None:
         """Until every host has ended: hear the control FIFO, watch the clock, and end all when one has failed."""

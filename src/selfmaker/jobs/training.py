@@ -21,6 +21,7 @@ from selfmaker.errors import Invalid, NotFound
 from selfmaker.executors.protocol import Access
 from selfmaker.jobs import outcome
 from selfmaker.jobs.folder import JobFolder, read_json_lines
+from selfmaker.jobs.pipe_channels import pipe_channel
 from selfmaker.jobs.spec import JobSpec
 from selfmaker.jobs.surroundings import MountRow, Surroundings, gpus_of_host
 from selfmaker.objects.uri import join_s3_uri
@@ -130,8 +131,12 @@ class TrainingKind:
         mounts: list[MountRow] = [(place / "ml", ROOT, Access.READ_WRITE)]
         if laying.script is not None:
             mounts.append((laying.script.source, script_mode.CODE_DIRECTORY, Access.COPY_ON_WRITE))
+        pipes = []
         for channel in spec.channels:
             folder = place / "channels" / channel["ChannelName"]
+            if channel.get("InputMode", spec.input_mode) == "Pipe":
+                pipes.append(pipe_channel(self._around.objects, channel, folder, index, len(spec.hosts)))
+                continue
             link_channel(self._around.objects, Source.of_channel(channel), folder, index, len(spec.hosts))
             mounts.append((folder, f"{ROOT}/input/data/{channel['ChannelName']}", Access.COPY_ON_WRITE))
         if spec.checkpoint_uri:
@@ -139,6 +144,7 @@ class TrainingKind:
             mounts += self._restore(job, spec, place, layout, first=index == 0)
         variables = self._variables(laying, index, inputs, resources)
         plan = self._around.host_plan(job, spec, laying.folder, index, mounts, variables)
+        plan["pipes"] = pipes
         if laying.script is not None:
             gpus = gpus_of_host(job, index, len(spec.hosts))
             plan["argv"] = list(laying.distribution.argv(index, laying.script.command, len(gpus) or 1))

@@ -151,9 +151,12 @@ def _check_channels(call: Call, request: Request) -> None:
 def _check_channel(call: Call, request: Request, channel: dict[str, Any]) -> None:
     name = f"InputDataConfig channel {channel['ChannelName']!r}"
     mode = channel.get("InputMode", request["AlgorithmSpecification"]["TrainingInputMode"])
-    if mode == "Pipe":
-        raise invalid(f"{name}: input mode Pipe is not supported here yet. Use File or FastFile.")
     source = channel.get("DataSource", {}).get("S3DataSource")
     if source is None:
         raise invalid(f"{name}: only DataSource.S3DataSource is supported here.")
+    if source["S3DataType"] == "AugmentedManifestFile":
+        if mode != "Pipe" or not source.get("AttributeNames"):
+            raise invalid(f"{name}: S3DataType AugmentedManifestFile needs AttributeNames and input mode Pipe.")
+    elif mode != "Pipe" and channel.get("RecordWrapperType", "None") != "None":
+        raise invalid(f"{name}: RecordWrapperType {channel['RecordWrapperType']} needs input mode Pipe.")
     check_data(call, f"{name}: S3Uri", source["S3Uri"], request["RoleArn"])
