@@ -1,6 +1,8 @@
 """Search: one query language over the resources of a type, seen as their Describe operations show them."""
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from selfmaker.aws.listing import page_of
@@ -16,17 +18,31 @@ from selfmaker.store.tags import Tags
 Documents = list[dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What a Resource of the request's stands for: the member and shape of a result, where the documents come from, and
+    what completes those that are shown, too dear to be done for all."""
+
+    member: str
+    documents: Callable[[Call], Documents]
+    completed: Callable[[Call, Documents], Documents] = lambda call, documents: documents
+
+
 @operation("sagemaker", "Search")
 def search(call: Call, request: Request) -> Output:
     resource = request["Resource"]
-    member, documents_of = _SEARCHABLE.get(resource, (resource, _none))
-    documents = documents_of(call)
+    kind = _SEARCHABLE.get(resource, Kind(resource, _none))
+    documents, by_metrics = kind.documents(call), _names_metrics(request)
+    if by_metrics:
+        documents = kind.completed(call, documents)
     expression = request.get("SearchExpression", {})
     found = [document for document in documents if admits(expression, document)]
     _sort(found, request.get("SortBy", "LastModifiedTime"), request.get("SortOrder", "Descending"))
     results, token = page_of(found, request)
+    if not by_metrics:
+        results = kind.completed(call, results)
     output: dict[str, Any] = {
-        "Results": [{member: cut("sagemaker", member, document)} for document in results],
+        "Results": [{kind.member: cut("sagemaker", kind.member, document)} for document in results],
         "TotalHits": {"Value": len(found), "Relation": "EqualTo"},
     }
     if token is not None:
@@ -62,10 +78,16 @@ def _sort(documents: Documents, path: str, order: str) -> None:
     documents.sort(key=lambda document: not key(document)[0])
 
 
-# By the Resource that the request names: the member and shape of a result, and where the documents come from.
-_SEARCHABLE: Mapping[str, tuple[str, Callable[[Call], Documents]]] = {
-    "TrainingJob": ("TrainingJob", _training_jobs),
-    "Experiment": ("Experiment", experiment_search.experiments),
-    "ExperimentTrial": ("Trial", experiment_search.trials),
-    "ExperimentTrialComponent": ("TrialComponent", experiment_search.trial_components),
+def _names_metrics(request: Request) -> bool:
+    """Whether metrics decide on which documents are found, or on their order."""
+    return "metrics" in json.dumps([request.get("SearchExpression"), request.get("SortBy")]).lower()
+
+
+_SEARCHABLE: Mapping[str, Kind] = {
+    "TrainingJob": Kind("TrainingJob", _training_jobs),
+    "Experiment": Kind("Experiment", experiment_search.experiments),
+    "ExperimentTrial": Kind("Trial", experiment_search.trials),
+    "ExperimentTrialComponent": Kind(
+        "TrialComponent", experiment_search.trial_components, experiment_search.measured_components
+    ),
 }

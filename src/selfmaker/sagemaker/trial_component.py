@@ -12,7 +12,7 @@ from selfmaker.sagemaker import experiment_entity as entity
 from selfmaker.sagemaker import trial
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.experiment_entity import COMPONENT, EXPERIMENT, TRIAL
-from selfmaker.sagemaker.trial_component_view import View, merged
+from selfmaker.sagemaker.trial_component_view import View, measured, merged
 from selfmaker.store import trial_metrics
 from selfmaker.store.resources import Resource
 
@@ -31,14 +31,15 @@ def create_trial_component(call: Call, request: Request) -> Output:
 def describe_trial_component(call: Call, request: Request) -> Output:
     name = request["TrialComponentName"].rpartition("/")[2]  # or an ARN
     row = entity.find(call, COMPONENT, name)
-    return describe("sagemaker", "DescribeTrialComponent", View.of_one(call, row).described(row))
+    [component] = measured(call, [View.of_one(call, row).described(row)])
+    return describe("sagemaker", "DescribeTrialComponent", component)
 
 
 @operation("sagemaker", "ListTrialComponents")
 def list_trial_components(call: Call, request: Request) -> Output:
     if sum(member in request for member in _FILTERS) > 1:
         raise invalid("Give only one of the filters ExperimentName, TrialName and SourceArn.")
-    view = View.of_all(call, metrics=False)
+    view = View.of_all(call)
     found = [view.described(row) for row in _filtered(call, request)]
     for component in found:
         component["TrialComponentSource"] = component.get("Source")

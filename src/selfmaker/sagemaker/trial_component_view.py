@@ -1,6 +1,6 @@
 """What a trial component shows: its own members, those of the job that it stands for, its metrics and its trials."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,48 +20,34 @@ from selfmaker.store.jobs import Job, JobTable
 from selfmaker.store.resources import Resource
 from selfmaker.store.trial_metrics import JobSeries, Summary, TrialMetrics
 
+MOST_NAMED = 200
 _MAPS = ("Parameters", "InputArtifacts", "OutputArtifacts")
 
 
 @dataclass(frozen=True)
 class View:
-    """What describing components needs to know beside their rows: jobs by ARN, metrics by ARN, trials by row name."""
+    """What describing components needs to know beside their rows: jobs by ARN, trials by row name."""
 
     call: Call
     jobs: Mapping[str, Job]
-    metrics: Mapping[str, list[dict[str, Any]]]
     trials: Mapping[str, Resource] = field(default_factory=dict)
 
     @classmethod
     def of_one(cls, call: Call, row: Resource) -> "View":
-        """For one component, by few small queries."""
+        """For one component."""
         source = row.state.get("Source", {}).get("SourceArn", "")
-        store = call.use(TrialMetrics)
-        found = {row.arn: _shown(store.of_components(row.arn).get(row.arn, []), row.arn)}
-        if row.state.get("Source", {}).get("SourceType") == TRAINING:
-            name = arn.parse(source).name
-            found[source] = _shown(store.of_jobs(training_series(call), name).get(name, []), source)
         job = _job(call, source)
-        return cls(call, {} if job is None else {source: job}, found)
+        return cls(call, {} if job is None else {source: job})
 
     @classmethod
-    def of_all(cls, call: Call, *, metrics: bool) -> "View":
+    def of_all(cls, call: Call) -> "View":
         """For all components of the region, by one query of each kind."""
         kinds = (training_job.KIND, processing_job.KIND)
         jobs = {job.arn: job for kind in kinds for job in call.use(Jobs).of_kind(kind, call.region)}
-        trials = {row.name: row for row in entity.rows(call, TRIAL)}
-        if not metrics:
-            return cls(call, jobs, {}, trials)
-        store = call.use(TrialMetrics)
-        found = {name: _shown(summaries, name) for name, summaries in store.of_components().items()}
-        sources = [row.state["Source"] for row in entity.rows(call, COMPONENT) if "Source" in row.state]
-        series = store.of_jobs(training_series(call))
-        for source in (s["SourceArn"] for s in sources if s["SourceType"] == TRAINING):
-            found[source] = _shown(series.get(arn.parse(source).name, []), source)
-        return cls(call, jobs, found, trials)
+        return cls(call, jobs, {row.name: row for row in entity.rows(call, TRIAL)})
 
     def described(self, row: Resource) -> dict[str, Any]:
-        """In the members of DescribeTrialComponent."""
+        """In the members of DescribeTrialComponent, but for its metrics."""
         source = row.state.get("Source", {})
         own = entity.described(row, COMPONENT)
         job = self.jobs.get(source.get("SourceArn", ""))
@@ -71,7 +57,6 @@ class View:
             document[member] = merged(derived.get(member, {}), own.get(member, {}))
         if job is not None:
             document["LastModifiedTime"] = max(row.modified, job.modified)
-        document["Metrics"] = self.metrics.get(source.get("SourceArn", ""), []) + self.metrics.get(row.arn, [])
         if source:
             document["Source"] = source
         document["Sources"] = [source] if source else row.state.get("Sources", [])
@@ -97,9 +82,35 @@ class View:
         return derive(self._job_described(job))
 
 
+def measured(call: Call, documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Described components with their metrics: those of the jobs that they stand for, then their own."""
+    store, found = call.use(TrialMetrics), []
+    own = store.of_components(_few([document[COMPONENT.arn] for document in documents]))
+    jobs = {document[COMPONENT.arn]: _training_job_name(document) for document in documents}
+    names = [name for name in jobs.values() if name]
+    by_job = store.of_jobs(training_series(call), _few(names)) if names else {}
+    for document in documents:
+        component = document[COMPONENT.arn]
+        metrics = _shown(own.get(component, []), component)
+        if name := jobs[component]:
+            metrics = _shown(by_job.get(name, []), document["Source"]["SourceArn"]) + metrics
+        found.append({**document, "Metrics": metrics})
+    return found
+
+
 def training_series(call: Call) -> JobSeries:
     """Where training jobs' metrics are kept."""
     return JobSeries(call.region, NAMESPACE, "TrainingJobName")
+
+
+def _training_job_name(document: Mapping[str, Any]) -> str:
+    source = document.get("Source", {})
+    return arn.parse(source["SourceArn"]).name if source.get("SourceType") == TRAINING else ""
+
+
+def _few(names: Sequence[str]) -> Sequence[str] | None:
+    """Names to ask the database for, or None for asking for all, where it is the lesser work."""
+    return names if len(names) <= MOST_NAMED else None
 
 
 def _job(call: Call, job_arn: str) -> Job | None:

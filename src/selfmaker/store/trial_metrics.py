@@ -88,23 +88,23 @@ class TrialMetrics:
         if rows:
             self._database.write(lambda c: c.execute(insert(trial_metrics), rows))
 
-    def of_components(self, component: str | None = None) -> dict[str, list[Summary]]:
-        """The series of every component, or of one, by ARN."""
-        return self._summaries(_component_points(component))
+    def of_components(self, components: Sequence[str] | None = None) -> dict[str, list[Summary]]:
+        """The series of those components, or of all, by ARN."""
+        return self._summaries(_component_points(components))
 
-    def of_jobs(self, series: JobSeries, job: str | None = None) -> dict[str, list[Summary]]:
-        """The series of every job, or of one, by the job's name."""
-        found = self._summaries(_job_points(series, job))
+    def of_jobs(self, series: JobSeries, jobs: Sequence[str] | None = None) -> dict[str, list[Summary]]:
+        """The series of those jobs, or of all, by the job's name."""
+        found = self._summaries(_job_points(series, jobs))
         named = ((json.loads(dimensions), summaries) for dimensions, summaries in found.items())
         return {names[series.dimension]: summaries for names, summaries in named if set(names) == {series.dimension}}
 
     def component_points(self, component: str, name: str) -> list[Point]:
         """In the order of time."""
-        return self._points(_component_points(component), name)
+        return self._points(_component_points([component]), name)
 
     def job_points(self, series: JobSeries, job: str, name: str) -> list[Point]:
         """In the order of time."""
-        return self._points(_job_points(series, job), name)
+        return self._points(_job_points(series, [job]), name)
 
     def _points(self, points: Subquery, name: str) -> list[Point]:
         query = select(points.c.at, points.c.value, points.c.step).where(points.c.name == name)
@@ -141,19 +141,19 @@ def forget(connection: Connection, component: str) -> None:
     connection.execute(delete(trial_metrics).where(trial_metrics.c.component == component))
 
 
-def _component_points(component: str | None) -> Subquery:
+def _component_points(components: Sequence[str] | None) -> Subquery:
     t = trial_metrics.c
     query = select(t.component.label("owner"), t.name, t.id, t.at, t.value, t.step)
-    return (query if component is None else query.where(t.component == component)).subquery()
+    return (query if components is None else query.where(t.component.in_(components))).subquery()
 
 
-def _job_points(series: JobSeries, job: str | None) -> Subquery:
+def _job_points(series: JobSeries, jobs: Sequence[str] | None) -> Subquery:
     m, s = metrics.c, metric_samples.c
     query = select(m.dimensions.label("owner"), m.name, s.id, s.at, s.minimum.label("value"), null().label("step"))
     query = query.join_from(metrics, metric_samples, s.metric == m.id)
     query = query.where(m.region == series.region, m.namespace == series.namespace)
-    if job is not None:
-        query = query.where(m.dimensions == _dimensions({series.dimension: job}))
+    if jobs is not None:
+        query = query.where(m.dimensions.in_([_dimensions({series.dimension: job}) for job in jobs]))
     return query.subquery()
 
 
