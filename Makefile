@@ -53,6 +53,7 @@ bench: setup-sdks
 	@$(BIN)/python bench/run.py
 
 examples: demo
+	@$(BIN)/python examples/workshop/run_finals.py
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
