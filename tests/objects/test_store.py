@@ -332,12 +332,14 @@ def test_a_file_that_could_not_be_stored_stays(store: ObjectStore, tmp_path: Pat
 
 
 def test_a_copy_shares_the_file_but_not_its_fate(store: ObjectStore) -> None:
-    source = store.put("bucket", "a", b"data", Attributes(metadata={"x": "1"}))
-    copied = store.copy(source, "bucket", "b", Attributes(metadata={"x": "2"}))
-    assert copied.path.stat().st_ino == source.path.stat().st_ino
-    store.delete("bucket", "a")
-    store.settle()
-    assert store.file("bucket", "b").read_bytes() == b"data"
+    for data, shared in ((b"data" * 10_000, True), (b"data", False)):
+        source = store.put("bucket", "a", data, Attributes(metadata={"x": "1"}))
+        copied = store.copy(source, "bucket", "b", Attributes(metadata={"x": "2"}))
+        assert (copied.path.stat().st_ino == source.path.stat().st_ino) is shared
+        assert (copied.etag, copied.size, copied.checksum) == (source.etag, source.size, source.checksum)
+        store.delete("bucket", "a")
+        store.settle()
+        assert store.file("bucket", "b").read_bytes() == data
     assert store.head("bucket", "b").attributes.metadata == {"x": "2"}
 
 
@@ -375,11 +377,11 @@ def test_a_link_into_a_folder_that_is_missing(store: ObjectStore, tmp_path: Path
 
 def test_annotate_changes_only_the_document(store: ObjectStore) -> None:
     before = store.put("bucket", "a", b"data", Attributes(metadata={"x": "1"}))
-    after = store.annotate("bucket", "a", tags={"t": "1"})
+    after = store.annotate("bucket", "a", lambda _: {"tags": {"t": "1"}})
     assert after == store.head("bucket", "a")
     assert after.attributes == Attributes(metadata={"x": "1"}, tags={"t": "1"})
     assert (after.etag, after.modified, after.path) == (before.etag, before.modified, before.path)
-    assert store.annotate("bucket", "a", tags=None).attributes.tags == {}
+    assert store.annotate("bucket", "a", lambda _: {"tags": None}).attributes.tags == {}
 
 
 def test_a_store_opened_again_sweeps_what_a_dead_process_left(

@@ -56,6 +56,20 @@ def test_pages_of_buckets(client: Any, refused: Any) -> None:
     refused("InvalidArgument", 400, client.list_buckets, ContinuationToken="%")
 
 
+def test_what_is_set_at_creation(client: Any) -> None:
+    tags = [{"Key": "a", "Value": "1"}]
+    client.create_bucket(
+        Bucket="bucket-born-with",
+        ACL="public-read",
+        ObjectOwnership="ObjectWriter",
+        CreateBucketConfiguration={"LocationConstraint": "us-west-2", "Tags": tags},
+    )
+    assert client.get_bucket_tagging(Bucket="bucket-born-with")["TagSet"] == tags
+    assert len(client.get_bucket_acl(Bucket="bucket-born-with")["Grants"]) == 2
+    rules = client.get_bucket_ownership_controls(Bucket="bucket-born-with")["OwnershipControls"]["Rules"]
+    assert rules == [{"ObjectOwnership": "ObjectWriter"}]
+
+
 def test_tags(client: Any, bucket: str, refused: Any) -> None:
     refused("NoSuchTagSet", 404, client.get_bucket_tagging, Bucket=bucket)
     tags = [{"Key": "a", "Value": "1"}]

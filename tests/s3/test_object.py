@@ -3,6 +3,7 @@ import datetime
 import hashlib
 import http.client
 import os
+import threading
 import zlib
 from typing import Any
 
@@ -361,3 +362,32 @@ def test_presigned_urls(served: Any, bucket: str, fetch: Any, version: str) -> N
     assert (status, b"SignatureDoesNotMatch" in body) == (403, True)
     status, _, body = fetch(f"{served.url}/{bucket}/a")
     assert (status, b"AccessDenied" in body) == (403, True)
+
+
+def test_a_reader_gets_one_whole_object_while_writers_replace_it(client: Any, bucket: str) -> None:
+    bodies = [bytes([n]) * (200_000 + n) for n in range(4)]
+    client.put_object(Bucket=bucket, Key="k", Body=bodies[0])
+    done = threading.Event()
+    wrong: list[str] = []
+
+    def read() -> None:
+        while not done.is_set():
+            answer = client.get_object(Bucket=bucket, Key="k")
+            data = answer["Body"].read()
+            if data not in bodies or answer["ETag"].strip('"') != hashlib.md5(data).hexdigest():
+                wrong.append(answer["ETag"])
+
+    def write(body: bytes) -> None:
+        for _ in range(12):
+            client.put_object(Bucket=bucket, Key="k", Body=body)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    writers = [threading.Thread(target=write, args=(body,)) for body in bodies]
+    for thread in (*readers, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    for thread in readers:
+        thread.join()
+    assert not wrong

@@ -25,12 +25,12 @@ class Buckets:
         self._known: set[str] = set()
         self.uploads = Uploads(database, files)
 
-    def create_bucket(self, name: str, region: str) -> BucketInfo:
-        """Raises InvalidName, BucketExists."""
+    def create_bucket(self, name: str, region: str, documents: Mapping[str, Any] | None = None) -> BucketInfo:
+        """``documents``: as by ``set_bucket_document``, by kind. Raises InvalidName, BucketExists."""
         check_bucket_name(name)
         info = BucketInfo(name, region, clock.now())
         try:
-            written(self._database, lambda c: rows.add_bucket(c, {**vars(info), "documents": {}}))
+            written(self._database, lambda c: rows.add_bucket(c, {**vars(info), "documents": dict(documents or {})}))
         except IntegrityError:
             raise BucketExists(name) from None
         return info

@@ -124,14 +124,9 @@ class Files:
         self.path(name).unlink(missing_ok=True)
 
     def link(self, name: str) -> str:
-        """A second name, on disk, for the bytes of the file ``name``. Raises OSError where the file system makes no
-        more links."""
+        """A second name, on disk, for the bytes of the file ``name``, which are on disk already. Raises OSError where
+        the file system makes no more links."""
         target = self.path(self._name(name[-2:]))
-        descriptor = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)  # the bytes of a small object may not be on disk yet, under either name
-        finally:
-            os.close(descriptor)
         os.link(self.path(name), target)
         sync_folder(target.parent)
         return target.name
@@ -244,7 +239,7 @@ def _copied(source: int, target: int, count: int, source_at: int, target_at: int
 def sync(descriptor: int) -> None:
     """Put a file's bytes on disk. Raises Unavailable when there is no room for them."""
     try:
-        os.fdatasync(descriptor)
+        getattr(os, "fdatasync", os.fsync)(descriptor)
     except OSError as error:
         raise _translated(error) from error
 

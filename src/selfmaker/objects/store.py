@@ -1,7 +1,7 @@
 """The object store on this machine's disk: the promises are in ``protocol``."""
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,10 +101,10 @@ class ObjectStore(Buckets):
         name = key_bytes(key)
         self.require_bucket(bucket)
         refuse_if_large(replace(terms, expected=source.size))
-        taken = self._linked(source, terms)
+        taken = self._linked(source, terms) if source.size > LARGEST else None
         if taken is None:
             with FileSlice(source.path, 0, source.size) as piece:
-                taken = take_in(self._files, piece, terms)
+                taken = take_in(self._files, piece, replace(terms, expected=source.size), LARGEST)
         return self._keep(bucket, name, taken, attributes, terms.condition)
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
@@ -149,15 +149,16 @@ class ObjectStore(Buckets):
         names = [key_bytes(key) for key in keys]
         return freed(self._database, self._files, lambda c: _deleted(c, bucket, names, condition))
 
-    def annotate(self, bucket: str, key: str, **members: Any) -> ObjectInfo:
-        """Replace members of an object's document (``tags``, ...); its bytes and its date stay. A member that is
-        None or empty goes. Raises NoSuchBucket, NoSuchKey."""
+    def annotate(self, bucket: str, key: str, change: Callable[[ObjectInfo], Mapping[str, Any]]) -> ObjectInfo:
+        """Replace members of an object's document (``tags``, ``system``...) by those that ``change`` gives for the
+        object as it is at that moment; its bytes and its date stay. A member that is empty goes. Raises NoSuchBucket,
+        NoSuchKey."""
         name = key_bytes(key)
 
         def work(connection: Connection) -> ObjectInfo:
             row = _found(connection, bucket, name)
             info = object_info(row, self._files.path)
-            document = {k: v for k, v in {**info.document, **members}.items() if v}
+            document = {k: v for k, v in {**info.document, **change(info)}.items() if v}
             text = document_text(document)
             rows.save(connection, row._replace(document=text), there=True)
             return replace(info, text=text)

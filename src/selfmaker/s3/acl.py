@@ -1,6 +1,9 @@
 """Access control lists of objects and buckets; they have no effect (see ``acl_grants``)."""
 
+from typing import Any
+
 from selfmaker.aws.operation import Call, Output, Request
+from selfmaker.objects.protocol import ObjectInfo
 from selfmaker.s3 import acl_grants
 from selfmaker.s3.wording import check_version, objects_of, s3_operation
 
@@ -15,11 +18,13 @@ def get_object_acl(call: Call, request: Request) -> Output:
 @s3_operation("PutObjectAcl")
 def put_object_acl(call: Call, request: Request) -> Output:
     check_version(request)
-    store = objects_of(call)
     grants = acl_grants.kept(request)
-    info = store.head(request["Bucket"], request["Key"])
-    system = {name: value for name, value in info.attributes.system.items() if name != "Grants"}
-    store.annotate(request["Bucket"], request["Key"], system={**system, **grants})
+
+    def change(info: ObjectInfo) -> dict[str, Any]:
+        system = {name: value for name, value in info.attributes.system.items() if name != "Grants"}
+        return {"system": {**system, **grants}}
+
+    objects_of(call).annotate(request["Bucket"], request["Key"], change)
     return None
 
 

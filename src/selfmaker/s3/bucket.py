@@ -20,23 +20,14 @@ def create_bucket(call: Call, request: Request) -> Output:
         raise not_implemented("object lock", "x-amz-bucket-object-lock-enabled")
     name, configuration = request["Bucket"], request.get("CreateBucketConfiguration") or {}
     region = _region(call, configuration.get("LocationConstraint"))
-    grants = acl_grants.kept(request)
-    tagged = (
-        tags.from_document({"TagSet": configuration["Tags"]}, tags.BUCKET_LIMIT) if configuration.get("Tags") else {}
-    )
+    documents = _documents(request, configuration)
     store = objects_of(call)
     try:
-        store.create_bucket(name, region)
+        store.create_bucket(name, region, documents)
     except BucketExists:
         if store.bucket(name).region != _HOME or region != _HOME:
             message = "Your previous request to create the named bucket succeeded and you already own it."
             raise AwsError("BucketAlreadyOwnedByYou", message, 409, BucketName=name) from None
-    for kind, document in (("acl", grants), ("tags", tagged)):
-        if document:
-            store.set_bucket_document(name, kind, document)
-    if request.get("ObjectOwnership"):
-        rules = [{"ObjectOwnership": request["ObjectOwnership"]}]
-        store.set_bucket_document(name, "ownership", {"Rules": rules})
     location = f"/{name}" if region == _HOME else f"{call.endpoint}/{name}/"
     return {"Location": location, "BucketArn": f"arn:aws:s3:::{name}"}
 
@@ -98,6 +89,16 @@ def _region(call: Call, constraint: str | None) -> str:
     if call.region not in (_HOME, region):
         raise _illegal(constraint)
     return region
+
+
+def _documents(request: Request, configuration: dict[str, Any]) -> dict[str, Any]:
+    """What the request sets besides the bucket itself. Raises AwsError."""
+    documents: dict[str, Any] = {"acl": acl_grants.kept(request)}
+    if configuration.get("Tags"):
+        documents["tags"] = tags.from_document({"TagSet": configuration["Tags"]}, tags.BUCKET_LIMIT)
+    if request.get("ObjectOwnership"):
+        documents["ownership"] = {"Rules": [{"ObjectOwnership": request["ObjectOwnership"]}]}
+    return {kind: document for kind, document in documents.items() if document}
 
 
 def _constraints() -> list[str]:

@@ -105,7 +105,7 @@ def delete_objects(call: Call, request: Request) -> Output:
 def sized(call: Call, request: Request) -> Body:
     """The body. Raises AwsError when its length was not announced."""
     body: Body = request["Body"]
-    if body.length is None or "transfer-encoding" in call.headers and "content-length" not in call.headers:
+    if body.length is None or ("transfer-encoding" in call.headers and "content-length" not in call.headers):
         raise AwsError("MissingContentLength", "You must provide the Content-Length HTTP header.", 411)
     return body
 

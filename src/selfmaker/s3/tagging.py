@@ -10,7 +10,7 @@ from selfmaker.s3.wording import check_version, objects_of, s3_operation
 def put_object_tagging(call: Call, request: Request) -> Output:
     check_version(request)
     wanted = tags.from_document(request.get("Tagging"), tags.OBJECT_LIMIT)
-    objects_of(call).annotate(request["Bucket"], request["Key"], tags=wanted)
+    objects_of(call).annotate(request["Bucket"], request["Key"], lambda _: {"tags": wanted})
     return None
 
 
@@ -24,7 +24,7 @@ def get_object_tagging(call: Call, request: Request) -> Output:
 @s3_operation("DeleteObjectTagging")
 def delete_object_tagging(call: Call, request: Request) -> Output:
     check_version(request)
-    objects_of(call).annotate(request["Bucket"], request["Key"], tags=None)
+    objects_of(call).annotate(request["Bucket"], request["Key"], lambda _: {"tags": None})
     return None
 
 

@@ -35,7 +35,7 @@ def list_parts(call: Call, request: Request) -> Output:
         "PartNumberMarker": marker,
         "NextPartNumberMarker": page[-1].number if page else 0,
         "MaxParts": most,
-        "IsTruncated": len(found) > most,
+        "IsTruncated": 0 < most < len(found),
         "Initiator": owner_of(call),
         "Owner": owner_of(call),
         "StorageClass": upload.attributes.storage_class,
@@ -53,7 +53,7 @@ def list_multipart_uploads(call: Call, request: Request) -> Output:
     entries = _entries(
         _after(begun, request), Query(prefix.encode(), delimiter.encode()), request.get("KeyMarker") or ""
     )
-    page, more = entries[:most], len(entries) > most
+    page, more = entries[:most], 0 < most < len(entries)
     output: dict[str, Any] = {
         "Bucket": request["Bucket"],
         "KeyMarker": encode(request.get("KeyMarker") or ""),
