@@ -13,10 +13,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
 
-import wire
+import fuzz_wire as wire
 from breakage import Broken, chosen
+from fuzz_wire import Answer, Raw, Wire
 from shapes import least
-from wire import Answer, Raw, Wire
 
 from selfmaker import settings
 from selfmaker.app import Server
