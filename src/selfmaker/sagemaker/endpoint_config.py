@@ -91,17 +91,13 @@ def find(call: Call, name: str) -> Resource:
 
 
 def not_found(call: Call, name: str) -> AwsError:
-    return model.invalid(
-        f'Could not find endpoint configuration "{sagemaker_arn(call, "endpoint-config", name)}".'
-    )
+    return model.invalid(f'Could not find endpoint configuration "{sagemaker_arn(call, "endpoint-config", name)}".')
 
 
 def deployment_spec(call: Call, config: Resource) -> DeploymentSpec:
     """What the engine needs to bring the configuration into service. Raises AWS's error for a model that is gone."""
     isolated = config.document.get("EnableNetworkIsolation", False)
-    variants = tuple(
-        _variant(call, variant, isolated=isolated) for variant in config.document["ProductionVariants"]
-    )
+    variants = tuple(_variant(call, variant, isolated=isolated) for variant in config.document["ProductionVariants"])
     return DeploymentSpec(id=ids.unique_id(), config=config.name, variants=variants, created=clock.now())
 
 

@@ -173,8 +173,7 @@ def _data(container: dict[str, Any]) -> tuple[str, str]:
     form = _FORMS.get((source["S3DataType"], source["CompressionType"]))
     if form is None:
         raise invalid(
-            "ModelDataSource.S3DataSource: CompressionType Gzip needs S3DataType S3Object, "
-            f"got {source['S3DataType']}."
+            f"ModelDataSource.S3DataSource: CompressionType Gzip needs S3DataType S3Object, got {source['S3DataType']}."
         )
     return source["S3Uri"], form
 

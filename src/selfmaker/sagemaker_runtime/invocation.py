@@ -30,9 +30,7 @@ async def invoke_endpoint(call: Call, request: Request) -> Output:
         request["Body"],
     )
     try:
-        variant, answer = await call.use(Endpoints).invoke(
-            call.region, name, message, request.get("TargetVariant", "")
-        )
+        variant, answer = await call.use(Endpoints).invoke(call.region, name, message, request.get("TargetVariant", ""))
     except NotFound:
         raise AwsError("ValidationError", f"Endpoint {name} of account {call.account} not found.") from None
     except Invalid as error:

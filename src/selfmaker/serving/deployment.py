@@ -101,9 +101,7 @@ class Deployment:
         log = OutputLog(path)
         self._logs.append(log)
         stream = f"{spec.name}/{instance}"
-        self._tools.log_streams.register(
-            self._region, LOG_GROUP + self._endpoint, stream, path, clock.now_ms()
-        )
+        self._tools.log_streams.register(self._region, LOG_GROUP + self._endpoint, stream, path, clock.now_ms())
         return log
 
     def _variant(
@@ -140,9 +138,7 @@ def vcpus(instance_type: str) -> int:
     return 2
 
 
-def with_changes(
-    spec: DeploymentSpec, weights: Mapping[str, float], instances: Mapping[str, int]
-) -> DeploymentSpec:
+def with_changes(spec: DeploymentSpec, weights: Mapping[str, float], instances: Mapping[str, int]) -> DeploymentSpec:
     """``spec`` with other weights and instance counts for the variants that are named."""
     return replace(
         spec,
@@ -163,4 +159,3 @@ async def _all(acts: Iterable[Coroutine[Any, Any, None]]) -> None:
     for result in results:
         if isinstance(result, BaseException):
             raise result
-

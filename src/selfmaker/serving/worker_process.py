@@ -245,5 +245,3 @@ def _why(exit_: Exit, log: OutputLog) -> str:
         return f"the worker was ended by {name}{hint} while it loaded the model"
     said = log.last or "it printed nothing"
     return f"the worker ended with exit code {exit_.code} before its model was loaded: {said}"
-
-

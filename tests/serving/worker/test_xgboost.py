@@ -171,8 +171,15 @@ def test_fewer_columns_are_missing_values_and_more_are_refused(algorithm, told):
 
 @pytest.mark.parametrize(
     ("body", "content_type"),
-    [("a,b,c,d", "text/csv"), ("1,2\n3", "text/csv"), ("{", "application/json"), (b"x", "image/png"),
-     (b"abc", "application/x-recordio-protobuf"), ("0 a:b", "text/libsvm"), (b"\xff,1", "text/csv")],
+    [
+        ("a,b,c,d", "text/csv"),
+        ("1,2\n3", "text/csv"),
+        ("{", "application/json"),
+        (b"x", "image/png"),
+        (b"abc", "application/x-recordio-protobuf"),
+        ("0 a:b", "text/libsvm"),
+        (b"\xff,1", "text/csv"),
+    ],
 )
 def test_what_the_algorithm_cannot_read_is_a_415(algorithm, body, content_type):
     refused = algorithm.ask(body, content_type)

@@ -201,5 +201,3 @@ def _model_files(model_dir: str) -> list[Path]:
     if not files:
         raise FileNotFoundError("the model data holds no file: expected xgboost-model")
     return named or files
-
-
