@@ -3,6 +3,7 @@
 from selfmaker.errors import NotFound
 from selfmaker.runtimes.base import Runtime
 from selfmaker.runtimes.base_python import BasePython
+from selfmaker.runtimes.huggingface import Huggingface
 from selfmaker.runtimes.images import parse_image
 from selfmaker.runtimes.pytorch import Pytorch
 from selfmaker.runtimes.sklearn import Sklearn
@@ -11,7 +12,7 @@ from selfmaker.runtimes.xgboost import ALGORITHM_METRICS, Xgboost
 
 __all__ = ["RUNTIMES", "algorithm_metrics", "parse_image", "runtime_for"]
 
-RUNTIMES: tuple[Runtime, ...] = (Sklearn(), Xgboost(), Tensorflow(), Pytorch(), BasePython())
+RUNTIMES: tuple[Runtime, ...] = (Sklearn(), Xgboost(), Tensorflow(), Pytorch(), Huggingface(), BasePython())
 
 
 def runtime_for(uri: str) -> Runtime:

@@ -212,3 +212,8 @@ def test_what_cannot_be_served_fails_at_the_start(start, models):
     assert (nothing.state, "no SavedModel bundles found" in nothing.told) == (transport.FAILED, True)
     half = start("tensorflow", models / "bare", "def input_handler(data, context): pass\n")
     assert (half.state, "output_handler" in half.told) == (transport.FAILED, True)
+
+
+def test_a_program_of_another_name_is_the_trainings_and_is_not_run(start, models):
+    worker = start("tensorflow", models / "bare", "raise SystemExit('training')\n", program="train.py")
+    assert ask(worker, [1, 2]) == {"predictions": [9.0]}

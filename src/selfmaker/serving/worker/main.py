@@ -70,7 +70,7 @@ def respond(handlers: Handlers, request: transport.Message) -> transport.Message
 
 def build(options: argparse.Namespace) -> Handlers:
     """The handlers for the framework, with the user's functions in place."""
-    module = script.load(options.program, options.code_dir)
+    module = script.load(_program(options), options.code_dir)
     given: Any = {"module": module, "model_dir": options.model_dir, "default_accept": options.default_accept}
     if options.framework == "sklearn":
         from .sklearn_handlers import SklearnHandlers
@@ -84,6 +84,10 @@ def build(options: argparse.Namespace) -> Handlers:
         from .pytorch_handlers import PytorchHandlers
 
         return PytorchHandlers(**given)
+    if options.framework == "huggingface":
+        from .huggingface_handlers import HuggingfaceHandlers
+
+        return HuggingfaceHandlers(**given)
     if options.framework == "xgboost":
         from .xgboost_handlers import XgboostAlgorithm, XgboostHandlers
 
@@ -91,6 +95,12 @@ def build(options: argparse.Namespace) -> Handlers:
             return XgboostHandlers(**given)
         return XgboostAlgorithm(one_per_line=bool(os.environ.get("SAGEMAKER_BATCH")), **given)
     return Handlers(**given)
+
+
+def _program(options: argparse.Namespace) -> str | None:
+    """TensorFlow's container goes by the file's name alone: another program is the training's, left over."""
+    program: str | None = options.program
+    return None if options.framework == "tensorflow" and program and not program.endswith("inference.py") else program
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
