@@ -32,7 +32,7 @@ console = Console(highlight=False, soft_wrap=True)
 def copy_lab(folder: Path) -> Path:
     """A copy of the lab, so that what the notebooks write is not written beside the originals."""
     lab = folder / "lab"
-    ignored = shutil.ignore_patterns("__pycache__", "raw_data", "processed", "evaluation.json")
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "raw_data", "processed", "evaluation.json")
     shutil.copytree(HERE, lab, ignore=ignored)
     return lab
 

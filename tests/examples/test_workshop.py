@@ -6,12 +6,14 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 LAB = ROOT / "examples" / "workshop"
+TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
 SECTIONS = ("1_processing", "2_training", "3_evaluation")
 NOTEBOOKS = sorted(LAB.glob("[1-3]_*/*/*.ipynb"))
 SHAPES = {
@@ -146,6 +148,32 @@ def bucket(left_behind):
     return {key.removeprefix("workshop/"): s3.get_object(Bucket=name, Key=key)["Body"].read() for key in keys}
 
 
+def as_spot_job(sagemaker, name):
+    """Submit the training job once more, as a spot job with checkpoints and a few epochs more; its name."""
+    described = sagemaker.describe_training_job(TrainingJobName=name)
+    same = ("AlgorithmSpecification", "RoleArn", "InputDataConfig", "OutputDataConfig", "ResourceConfig")
+    sagemaker.create_training_job(
+        TrainingJobName="interrupted",
+        **{member: described[member] for member in same},
+        HyperParameters={**described["HyperParameters"], "epochs": "16"},
+        CheckpointConfig={"S3Uri": described["CheckpointConfig"]["S3Uri"] + "-interrupted"},
+        EnableManagedSpotTraining=True,
+        StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900},
+    )
+    return "interrupted"
+
+
+def log(logs, name):
+    """The lines of a training job's log so far."""
+    found = logs.describe_log_streams(logGroupName=TRAINING_LOGS, logStreamNamePrefix=f"{name}/")["logStreams"]
+    return [
+        event["message"]
+        for stream in found
+        for page in [logs.get_log_events(logGroupName=TRAINING_LOGS, logStreamName=stream["logStreamName"])]
+        for event in page["events"]
+    ]
+
+
 @pytest.mark.frameworks
 @pytest.mark.timeout(1200)
 class TestFinals:
@@ -170,6 +198,23 @@ class TestFinals:
         assert final.keys() == {"train_loss", "train_accuracy", "val_loss", "val_accuracy"}
         assert final["val_accuracy"] > 0.9
         assert described["HyperParameters"]["epochs"] == "12" and "model_dir" not in described["HyperParameters"]
+
+    def test_an_interrupted_training_goes_on_from_its_checkpoints(self, left_behind):
+        sagemaker, logs = left_behind.client("sagemaker"), left_behind.client("logs")
+        [job] = sagemaker.list_training_jobs(NameContains="workshop-training")["TrainingJobSummaries"]
+        name, lines = as_spot_job(sagemaker, job["TrainingJobName"]), []
+        deadline = time.monotonic() + 300
+        while not any(line.startswith("epoch 3:") for line in lines):
+            assert time.monotonic() < deadline, lines
+            time.sleep(0.05)
+            lines = log(logs, name)
+        told = left_behind.selfmaker("interrupt", name)
+        assert told.returncode == 0, told.stderr
+        sagemaker.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName=name, WaiterConfig={"Delay": 1})
+        assert sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"] == "Completed"
+        [resumed] = [line for line in log(logs, name) if line.startswith("going on after epoch")]
+        assert int(resumed.rpartition(" ")[2]) >= 2
+        assert sum(line.startswith("epoch 1:") for line in log(logs, name)) == 1
 
     def test_the_model_is_good_and_the_metrics_are_those_of_the_monolith(self, finished, bucket, tmp_path):
         folder, environments, output = finished

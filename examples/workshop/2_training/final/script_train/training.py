@@ -39,41 +39,53 @@ def latest_checkpoint(checkpoint_dir):
     return (found[-1], int(found[-1].stem.rpartition("-")[2])) if found else (None, 0)
 
 
-def train_model(model, train, validation, checkpoint_dir, model_dir, *, epochs=12):
-    """Train with ``(X, y)`` pairs, a checkpoint an epoch. Goes on from the newest checkpoint that is there.
+class Checkpoints(keras.callbacks.Callback):
+    """Saves the model after each epoch, and the best one, with the least loss on the validation data, apart.
 
-    The best model, the one with the least loss on the validation data, is kept beside the checkpoints too: what is in
-    model_dir does not outlive an interruption.
+    A file gets its name when it is whole, for an interruption may come at any time. The best model is kept beside the
+    checkpoints too: what is in model_dir does not outlive an interruption.
     """
-    keepsake, best = Path(checkpoint_dir) / "best_model.keras", Path(model_dir) / "best_model.keras"
+
+    def __init__(self, checkpoint_dir, model_dir):
+        super().__init__()
+        self.checkpoint_dir, self.best = Path(checkpoint_dir), Path(model_dir) / "best_model.keras"
+        self.keepsake = self.checkpoint_dir / self.best.name
+        self.least_loss = float("inf")
+
+    def take_up(self, validation):
+        """Put the best model of before an interruption back into model_dir, if there is one."""
+        if self.keepsake.exists():
+            shutil.copy(self.keepsake, self.best)
+            self.least_loss = keras.models.load_model(self.keepsake).evaluate(*validation, verbose=0)[0]
+
+    def save(self, path):
+        unfinished = self.checkpoint_dir / "unfinished.keras"
+        self.model.save(unfinished)
+        unfinished.replace(path)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs["val_loss"] < self.least_loss:
+            self.least_loss = logs["val_loss"]
+            self.save(self.keepsake)
+            shutil.copy(self.keepsake, self.best)
+        self.save(self.checkpoint_dir / f"checkpoint-{epoch + 1:03d}.keras")
+
+
+def train_model(model, train, validation, checkpoint_dir, model_dir, *, epochs=12):
+    """Train with ``(X, y)`` pairs, a checkpoint an epoch. Goes on from the newest checkpoint that is there."""
+    checkpoints = Checkpoints(checkpoint_dir, model_dir)
+    checkpoints.take_up(validation)
     checkpoint, done = latest_checkpoint(checkpoint_dir)
-    least_loss = None
     if checkpoint:
-        print(f"going on after epoch {done} from {checkpoint}", flush=True)
+        print(f"going on after epoch {done}", flush=True)
         model = keras.models.load_model(checkpoint)
-    if keepsake.exists():
-        shutil.copy(keepsake, best)
-        least_loss = keras.models.load_model(keepsake).evaluate(*validation, verbose=0)[0]
-    if done >= epochs:
-        return
-
-    def keep_best(path):
-        return keras.callbacks.ModelCheckpoint(
-            path, monitor="val_loss", save_best_only=True, initial_value_threshold=least_loss
+    if done < epochs:
+        model.fit(
+            *train,
+            validation_data=validation,
+            epochs=epochs,
+            initial_epoch=done,
+            batch_size=32,
+            callbacks=[checkpoints, keras.callbacks.LambdaCallback(on_epoch_end=print_metrics)],
+            verbose=0,
         )
-
-    callbacks = [
-        keep_best(best),
-        keep_best(keepsake),
-        keras.callbacks.ModelCheckpoint(Path(checkpoint_dir) / "checkpoint-{epoch:03d}.keras"),
-        keras.callbacks.LambdaCallback(on_epoch_end=print_metrics),
-    ]
-    model.fit(
-        *train,
-        validation_data=validation,
-        epochs=epochs,
-        initial_epoch=done,
-        batch_size=32,
-        callbacks=callbacks,
-        verbose=0,
-    )
