@@ -17,6 +17,9 @@ REPOSITORY = "sagemaker-base-python"
 DRIVER = "/sagemaker_remote_function_bootstrap/job_driver.sh"
 VERSION_ARGUMENT = "--client_sagemaker_pysdk_version"
 
+# A data frame that was pickled where PyArrow is can only be unpickled where it is, too.
+REQUIREMENTS = (*COMMON, "pyarrow")
+
 _REPOSITORY = re.compile(rf"{REPOSITORY}-3(\d{{1,2}})")
 _RELEASED = re.compile(r"\d+(\.\d+)+((a|b|rc|\.post)\d+)?")
 
@@ -35,7 +38,7 @@ class BasePython:
         if match is None:
             raise NotFound(f"{image.uri} is not an image of {REPOSITORY}")
         python = f"3.{match.group(1)}"
-        return EnvironmentRequest(name=f"base-python-{python}", python=python, requirements=COMMON)
+        return EnvironmentRequest(name=f"base-python-{python}", python=python, requirements=REQUIREMENTS)
 
     def algorithm(self, image: ImageReference, python: Path) -> Command | None:
         return None
