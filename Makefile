@@ -8,10 +8,10 @@ SHELL := /bin/sh
 
 BIN := .venv/bin
 RUN := $(BIN)/selfmaker run
-# Framework environments are built once and shared by the demo, the tests and the benches.
+# Framework environments are built once for this user: the demo, the tests, the benches and other clones share them.
+export SELFMAKER_ENVIRONMENTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/selfmaker/environments
 # Bytecode is kept whatever the caller's habit: without it each import of an SDK takes many times as long.
 unexport PYTHONDONTWRITEBYTECODE
-export SELFMAKER_ENVIRONMENTS := $(CURDIR)/.cache/environments
 
 PYTHON_FOUND = command -v $(PYTHON) >/dev/null 2>&1 || \
 	{ echo "$(PYTHON) is missing: apt-get install python3 python3-venv (as root), then run make again" >&2; exit 1; }
