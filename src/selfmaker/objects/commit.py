@@ -1,16 +1,14 @@
 """The one place where an object's row is written."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
 from selfmaker import clock
-from selfmaker.objects.protocol import Attributes, Checksum, Condition, NoSuchBucket, ObjectInfo
-from selfmaker.objects.rows import check_condition, checksum_text, document_of, document_text
+from selfmaker.objects.protocol import Attributes, Checksum, Condition, NoSuchBucket
+from selfmaker.objects.rows import check_condition, document_of, document_text
 from selfmaker.store import objects as rows
 
 
@@ -36,23 +34,17 @@ class NewObject:
     modified: float = field(default_factory=whole_second)
 
     @cached_property
-    def text(self) -> str:
-        """The document, as it stands in the row."""
-        return document_text(document_of(self.attributes, self.parts))
-
-    def info(self, path: Callable[[str], Path]) -> ObjectInfo:
-        """The object as it is once it has been committed."""
-        return ObjectInfo(
+    def row(self) -> rows.ObjectRow:
+        return rows.ObjectRow(
             bucket=self.bucket,
-            key=self.key.decode(),
+            key=self.key,
+            file=self.file,
             size=self.size,
             etag=self.etag,
             modified=self.modified,
-            file=self.file,
-            checksum=self.checksum,
             storage_class=self.attributes.storage_class,
-            text=self.text,
-            place=path,
+            checksum=self.checksum.text if self.checksum is not None else None,
+            document=document_text(document_of(self.attributes, self.parts)),
         )
 
 
@@ -62,18 +54,7 @@ def commit(connection: Connection, new: NewObject, condition: Condition | None) 
         raise NoSuchBucket(new.bucket)
     old = rows.find(connection, new.bucket, new.key)
     check_condition(condition, old, new.key)
-    row = rows.ObjectRow(
-        bucket=new.bucket,
-        key=new.key,
-        file=new.file,
-        size=new.size,
-        etag=new.etag,
-        modified=new.modified,
-        storage_class=new.attributes.storage_class,
-        checksum=checksum_text(new.checksum),
-        document=new.text,
-    )
-    rows.save(connection, row, there=old is not None)
+    rows.save(connection, new.row, there=old is not None)
     if new.held is not None:
         rows.hold(connection, new.file, new.held)
     return [old.file] if old is not None else []

@@ -18,7 +18,6 @@ from selfmaker.objects.protocol import (
     PartTooSmall,
     Upload,
 )
-from selfmaker.objects.rows import checksum_of
 
 DEFAULT_ALGORITHM = "CRC64NVME"
 """What S3 computes when the sender names no checksum."""
@@ -43,7 +42,7 @@ def check_parts(named: Sequence[NamedPart], there: Sequence[Row[Any]]) -> list[R
         row = by_number.get(part.number)
         if row is None or row.etag != part.etag:
             raise InvalidPart(f"part {part.number}")
-        if part.checksum is not None and checksum_of(row.checksum) != part.checksum:
+        if part.checksum is not None and Checksum.from_text(row.checksum) != part.checksum:
             raise InvalidPart(f"part {part.number}")
         chosen.append(row)
     for row in chosen[:-1]:
@@ -63,7 +62,7 @@ def whole_checksum(upload: Upload, parts: Sequence[Row[Any]]) -> Checksum:
 
 def part_checksum(part: Row[Any]) -> str:
     """In base64. Every part has one: ``put_part`` sees to it."""
-    checksum = checksum_of(part.checksum)
+    checksum = Checksum.from_text(part.checksum)
     assert checksum is not None
     return checksum.value
 

@@ -7,7 +7,6 @@ from sqlalchemy import Connection
 
 from selfmaker.objects.names import after
 from selfmaker.objects.protocol import NoSuchBucket, ObjectInfo, Page, Query
-from selfmaker.objects.rows import object_info
 from selfmaker.store import objects as rows
 
 _FIRST_BATCH = 32
@@ -57,7 +56,7 @@ class _Walk:
             self.next = key
             return False
         self._below = common_prefix(key, self._query)
-        self.entries.append(object_info(row, self._path) if self._below is None else self._below)
+        self.entries.append(ObjectInfo(row, self._path) if self._below is None else self._below)
         return True
 
     def resume(self, last: bytes) -> bytes | None:

@@ -29,6 +29,7 @@ from selfmaker.objects.protocol import (
     MAX_PARTS,
     Attributes,
     ByteSource,
+    Checksum,
     NoSuchBucket,
     NoSuchUpload,
     ObjectInfo,
@@ -39,8 +40,6 @@ from selfmaker.objects.protocol import (
     Upload,
 )
 from selfmaker.objects.rows import (
-    checksum_of,
-    checksum_text,
     document_of,
     document_text,
     part_info,
@@ -157,11 +156,11 @@ class Uploads:
             file=result["file"],
             size=result["size"],
             etag=result["etag"],
-            checksum=checksum_of(result["checksum"]),
+            checksum=Checksum.from_text(result["checksum"]),
             attributes=upload.attributes,
             modified=row.completed,
         )
-        return new.info(self._files.path)
+        return ObjectInfo(new.row, self._files.path)
 
     def abort(self, bucket: str, key: str, upload_id: str) -> None:
         """Drop an upload and its parts. Raises NoSuchUpload."""
@@ -224,7 +223,7 @@ class Uploads:
             "size": part.size,
             "etag": part.etag,
             "modified": part.modified,
-            "checksum": checksum_text(part.checksum),
+            "checksum": part.checksum.text if part.checksum is not None else None,
             "file": taken.file,
             "position": position,
         }
@@ -262,14 +261,14 @@ class Uploads:
         def work(connection: Connection) -> list[str]:
             current = _open_row(connection, upload.bucket, upload.key, upload.id)
             gone = commit(connection, new, terms.condition)
-            result = {"etag": etag, "size": size, "checksum": checksum_text(checksum), "file": file}
+            result = {"etag": etag, "size": size, "checksum": checksum.text, "file": file}
             gone += [name for name in _part_files(connection, current) if name != file]
             rows.drop_parts(connection, upload.id)
             rows.change_upload(connection, upload.id, completed=new.modified, file=None, result=json.dumps(result))
             return gone
 
         self._files.bury(self._kept(work, file if file != row.file else None))
-        return new.info(self._files.path)
+        return ObjectInfo(new.row, self._files.path)
 
 
 def _open_row(connection: Connection, bucket: str, key: str, upload_id: str) -> Row[Any]:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from selfmaker.errors import AlreadyExists, Conflict, Invalid, LimitExceeded, NotFound
+from selfmaker.store.objects import ObjectRow
 
 GRACE_SECONDS = 5.0
 
@@ -124,6 +125,18 @@ class Checksum:
     value: str
     composite: bool = False
 
+    @property
+    def text(self) -> str:
+        """As it stands in a row: ``CRC32 AAAAAA==``, with `` composite`` after it if it is one."""
+        return f"{self.algorithm} {self.value}" + (" composite" if self.composite else "")
+
+    @staticmethod
+    def from_text(text: str | None) -> "Checksum | None":
+        if not text:
+            return None
+        algorithm, value, *kind = text.split(" ")
+        return Checksum(algorithm, value, bool(kind))
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -170,29 +183,51 @@ class Part:
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One object as it was when it was looked up. ``etag`` without quotes; ``modified`` in seconds since the epoch;
-    ``file`` and ``place`` make its path, ``text`` its document: listings need neither, so they are made on demand."""
+    """One object as it was when it was looked up: its row, read on demand, because listings make very many of these."""
 
-    bucket: str
-    key: str
-    size: int
-    etag: str
-    modified: float
-    file: str
-    checksum: Checksum | None
-    storage_class: str
-    text: str
+    row: ObjectRow
     place: Callable[[str], Path] = field(repr=False, compare=False)
+
+    @property
+    def bucket(self) -> str:
+        return self.row.bucket
+
+    @cached_property
+    def key(self) -> str:
+        return self.row.key.decode()
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.row.size
+
+    @property
+    def etag(self) -> str:
+        """Without quotes."""
+        return self.row.etag
+
+    @property
+    def modified(self) -> float:
+        """In seconds since the epoch."""
+        return self.row.modified
+
+    @property
+    def storage_class(self) -> str:
+        return self.row.storage_class
 
     @cached_property
     def path(self) -> Path:
         """The immutable file that holds the bytes."""
-        return self.place(self.file)
+        return self.place(self.row.file)
+
+    @cached_property
+    def checksum(self) -> Checksum | None:
+        return Checksum.from_text(self.row.checksum)
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
         """``attributes`` and ``parts`` as they are stored."""
-        stored: dict[str, Any] = json.loads(self.text) if self.text else {}
+        stored: dict[str, Any] = json.loads(self.row.document) if self.row.document else {}
         return stored
 
     @cached_property

@@ -1,8 +1,6 @@
 """Between rows and what the store speaks of."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
@@ -13,25 +11,10 @@ from selfmaker.objects.protocol import (
     Condition,
     ConditionFailed,
     NoSuchKey,
-    ObjectInfo,
     Part,
     Upload,
 )
 from selfmaker.store.objects import ObjectRow
-
-
-def checksum_text(checksum: Checksum | None) -> str | None:
-    """As it stands in a row: ``CRC32 AAAAAA==``, with `` composite`` after it if it is one."""
-    if checksum is None:
-        return None
-    return f"{checksum.algorithm} {checksum.value}" + (" composite" if checksum.composite else "")
-
-
-def checksum_of(text: str | None) -> Checksum | None:
-    if not text:
-        return None
-    algorithm, value, *kind = text.split(" ")
-    return Checksum(algorithm, value, bool(kind))
 
 
 def document_of(attributes: Attributes, parts: list[list[Any]] | None = None) -> dict[str, Any]:
@@ -54,21 +37,6 @@ def loaded(text: str) -> dict[str, Any]:
     return document
 
 
-def object_info(row: ObjectRow, path: Callable[[str], Path]) -> ObjectInfo:
-    return ObjectInfo(
-        bucket=row.bucket,
-        key=row.key.decode(),
-        size=row.size,
-        etag=row.etag,
-        modified=row.modified,
-        file=row.file,
-        checksum=checksum_of(row.checksum),
-        storage_class=row.storage_class,
-        text=row.document,
-        place=path,
-    )
-
-
 def upload_info(row: Row[Any]) -> Upload:
     document = loaded(row.document)
     attributes = Attributes(
@@ -78,7 +46,7 @@ def upload_info(row: Row[Any]) -> Upload:
 
 
 def part_info(row: Row[Any]) -> Part:
-    return Part(row.number, row.size, row.etag, row.modified, checksum_of(row.checksum))
+    return Part(row.number, row.size, row.etag, row.modified, Checksum.from_text(row.checksum))
 
 
 def check_condition(condition: Condition | None, row: ObjectRow | None, key: bytes) -> None:

@@ -29,7 +29,7 @@ from selfmaker.objects.protocol import (
     Query,
     Terms,
 )
-from selfmaker.objects.rows import check_condition, document_text, object_info
+from selfmaker.objects.rows import check_condition, document_text
 from selfmaker.objects.writes import freed, written
 from selfmaker.store import objects as rows
 from selfmaker.store.database import Database
@@ -110,7 +110,7 @@ class ObjectStore(Buckets):
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """Raises NoSuchBucket, NoSuchKey."""
         name = key_bytes(key)
-        return object_info(self._database.read(lambda c: _found(c, bucket, name)), self._files.path)
+        return ObjectInfo(self._database.read(lambda c: _found(c, bucket, name)), self._files.path)
 
     def file(self, bucket: str, key: str) -> Path:
         """The immutable file that holds the object's bytes. Raises NoSuchBucket, NoSuchKey."""
@@ -157,11 +157,11 @@ class ObjectStore(Buckets):
 
         def work(connection: Connection) -> ObjectInfo:
             row = _found(connection, bucket, name)
-            info = object_info(row, self._files.path)
+            info = ObjectInfo(row, self._files.path)
             document = {k: v for k, v in {**info.document, **change(info)}.items() if v}
-            text = document_text(document)
-            rows.save(connection, row._replace(document=text), there=True)
-            return replace(info, text=text)
+            changed = row._replace(document=document_text(document))
+            rows.save(connection, changed, there=True)
+            return ObjectInfo(changed, self._files.path)
 
         return written(self._database, work)
 
@@ -178,7 +178,7 @@ class ObjectStore(Buckets):
         if taken.held is not None:
             self._deferred.wake()
         self._files.bury(gone)
-        return new.info(self._files.path)
+        return ObjectInfo(new.row, self._files.path)
 
     def _refers(self, bucket: str, name: bytes, file: str) -> bool:
         # A commit that failed on a full disk may yet have happened: bytes are only removed when the row says so.

@@ -132,7 +132,8 @@ _FROM = (
     .order_by(_o.key)
     .limit(bindparam("limit", type_=Integer))
 )
-_BETWEEN = _FROM.where(_o.key < bindparam("stop"))
+_SCAN = Prepared(_FROM)
+_SCAN_BETWEEN = Prepared(_FROM.where(_o.key < bindparam("stop")))
 _UPLOAD = select(uploads).where(_u.id == bindparam("i"))
 _PART = select(parts).where(_p.upload == bindparam("i"), _p.number == bindparam("n"))
 _PARTS = (
@@ -213,11 +214,8 @@ def let_go(connection: Connection, last: int) -> None:
 
 def scan(connection: Connection, bucket_name: str, start: bytes, stop: bytes | None, limit: int) -> list[ObjectRow]:
     """Up to ``limit`` objects with start <= key < stop, in key order."""
-    values: dict[str, Any] = {"b": bucket_name, "start": start, "limit": limit}
-    if stop is None:
-        found = connection.execute(_FROM, values)
-    else:
-        found = connection.execute(_BETWEEN, {**values, "stop": stop})
+    values: dict[str, Any] = {"b": bucket_name, "start": start, "limit": limit, "stop": stop}
+    found = (_SCAN if stop is None else _SCAN_BETWEEN).all(connection, values)
     return [ObjectRow(*row) for row in found]
 
 

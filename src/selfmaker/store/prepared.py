@@ -30,6 +30,15 @@ class Prepared:
         finally:
             cursor.close()
 
+    def all(self, connection: Connection, values: Values) -> list[tuple[Any, ...]]:
+        """Run it; all rows."""
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(*self._ready(connection, values))
+            return list(cursor.fetchall())
+        finally:
+            cursor.close()
+
     def run(self, connection: Connection, values: Values) -> int:
         """Run it; how many rows it changed. Within a transaction of the connection's."""
         cursor = connection.connection.cursor()
