@@ -18,6 +18,12 @@ collect_ignore = ["sdk/v2", "sdk/v3"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_configure() -> None:
+    """A run started in the background ignores SIGINT, and so would every process that a test starts."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class ServerProcess:
     """``selfmaker up`` in a process of its own, on a home folder and a free port. Not started by construction."""
 
