@@ -51,6 +51,7 @@ print(f"model artifacts: {artifacts}")
 
 print(">>> deploy")
 builder = ModelBuilder(
+    model_path=tempfile.mkdtemp(prefix="quickstart-v3-"),  # the SDK's own default is one folder for all users
     image_uri=image,
     s3_model_data_url=artifacts,
     source_code=source,
