@@ -56,13 +56,26 @@ def test_bytes_that_a_crash_took_from_a_file_are_put_back(
 
 
 @pytest.mark.parametrize("count", [1, 40])
-def test_files_are_put_on_disk_and_the_bytes_let_go(store: ObjectStore, database: Database, count: int) -> None:
+def test_files_are_put_on_disk_and_the_bytes_let_go(
+    store: ObjectStore, database: Database, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(deferred, "_AT_ONCE", 7)
     for n in range(count):
         store.put("bucket", f"k{n}", b"x")
     store.delete("bucket", "k0")
     store.settle()
     store.close()
     assert held(database) == []
+
+
+@pytest.mark.usefixtures("slow")
+def test_it_does_not_wait_when_there_is_much(
+    store: ObjectStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deferred, "_FULL", 10)
+    store.put("bucket", "k", b"x" * 11)
+    while held(database):  # pytest's timeout is the bound
+        pass
 
 
 def test_it_happens_by_itself(

@@ -10,18 +10,21 @@ import logging
 import os
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from selfmaker.objects.files import Files
-from selfmaker.objects.protocol import KIB
+from selfmaker.objects.protocol import KIB, MIB
 from selfmaker.store import objects as rows
 from selfmaker.store.database import Database
 
 LARGEST = 32 * KIB
 """Bytes of the largest object that is treated so; beyond, writing them twice costs more than a flush."""
 
-_PAUSE = 1.0
+_PAUSE = 5.0  # seconds; syncing disturbs those who write meanwhile, so it is done seldom
+_FULL = 16 * MIB  # unless the database holds so much already
 _ONE_BY_ONE = 16
+_AT_ONCE = 1000
 _log = logging.getLogger(__name__)
 
 
@@ -33,19 +36,25 @@ class Deferred:
         self._database = database
         self._files = files
         self._wanted = threading.Event()
+        self._hurry = threading.Event()
+        self._held = 0
         self._closing = threading.Event()
         self._recover()
         self._thread = threading.Thread(target=self._loop, name="selfmaker-object-sync", daemon=True)
         self._thread.start()
 
-    def wake(self) -> None:
-        """The database has been given bytes to hold."""
+    def wake(self, size: int) -> None:
+        """The database has been given so many bytes to hold."""
+        self._held += size  # a race between two threads may lose one's bytes, which does no harm
+        if self._held > _FULL:
+            self._hurry.set()
         self._wanted.set()
 
     def close(self) -> None:
         """Put everything on disk and end. Idempotent."""
         if not self._closing.is_set():
             self._closing.set()
+            self._hurry.set()
             self._wanted.set()
             self._thread.join()
             self._settle()
@@ -59,9 +68,12 @@ class Deferred:
     def _loop(self) -> None:
         while True:
             self._wanted.wait()
-            if self._closing.wait(_PAUSE):
+            self._hurry.wait(_PAUSE)
+            if self._closing.is_set():
                 return
             self._wanted.clear()
+            self._hurry.clear()
+            self._held = 0
             try:
                 self._settle()
             except Exception:  # noqa: BLE001 - the outermost loop: the bytes are safe, and the next turn tries again
@@ -75,8 +87,9 @@ class Deferred:
             self._release([number for number, _ in names])
 
     def _release(self, numbers: Sequence[int]) -> None:
-        if numbers:
-            self._database.write(lambda c: rows.let_go(c, max(numbers)))
+        # A thousand at a time: the database's other writers wait for each.
+        for start in range(0, len(numbers), _AT_ONCE):
+            self._database.write(partial(rows.let_go, last=max(numbers[start : start + _AT_ONCE])))
 
 
 def _sync(paths: Sequence[Path], folder: Path) -> None:

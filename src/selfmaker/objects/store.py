@@ -176,7 +176,7 @@ class ObjectStore(Buckets):
                 self._files.remove(taken.file)
             raise
         if taken.held is not None:
-            self._deferred.wake()
+            self._deferred.wake(taken.size)
         self._files.bury(gone)
         return ObjectInfo(new.row, self._files.path)
 
