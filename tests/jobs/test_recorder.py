@@ -47,3 +47,20 @@ def test_read_json_lines_passes_over_a_line_that_is_being_written(tmp_path: Path
     (tmp_path / "file").write_text('{"a": 1}\n{"a"')
     assert read_json_lines(tmp_path / "file") == [{"a": 1}]
     assert read_json_lines(tmp_path / "absent") == []
+
+
+def test_what_comes_after_the_end_goes_nowhere(tmp_path: Path) -> None:
+    """The number of a closed descriptor is soon another file's: a remark that comes late must not land there."""
+    recorder = Recorder(tmp_path / "log")
+    recorder.close()
+    with (tmp_path / "other").open("wb") as other:
+        recorder.say("late")
+        recorder.write(b"later\n")
+        other.flush()
+    assert (tmp_path / "other").read_bytes() == b""
+    assert texts(tmp_path / "log") == []
+
+
+def test_read_json_lines_passes_over_damage(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text('{"a": 1}\n17952 remark\n3\n{"b": 2}\n')
+    assert read_json_lines(tmp_path / "file") == [{"a": 1}, {"b": 2}]

@@ -12,6 +12,7 @@
 This module is imported by the supervisor: only light parts of the standard library.
 """
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -101,10 +102,17 @@ class JobFolder:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of a file that somebody may be appending to."""
+    """The complete lines of a file that somebody may be appending to; what is no JSON object is passed over, so that a
+    damaged line cannot keep the others from being heard."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return []
     complete = data[: data.rfind(b"\n") + 1]
-    return [json.loads(line) for line in complete.splitlines() if line]
+    found = []
+    for line in complete.splitlines():
+        with contextlib.suppress(ValueError):
+            value = json.loads(line)
+            if isinstance(value, dict):
+                found.append(value)
+    return found

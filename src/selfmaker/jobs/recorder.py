@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,38 +17,47 @@ LONGEST_LINE = 256 * 1024  # CloudWatch's limit for one event; a longer line is 
 
 
 class Recorder:
-    """Records one host's output. Not thread safe. A full disk loses log lines, never the job."""
+    """Records one host's output. Thread safe. A full disk loses log lines, never the job; what comes after ``close``
+    is lost too (its descriptor's number may be another file's by then)."""
 
     def __init__(self, path: Path, metrics: "MetricFinder | None" = None) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._closed = False
+        self._lock = threading.Lock()
         self._metrics = metrics
         self._rest = b""
 
     def write(self, data: bytes) -> None:
         """Record the complete lines of ``data`` (and of what was left over); keep the rest for the next call."""
-        lines = (self._rest + data).split(b"\n")
-        self._rest = lines.pop()
-        while len(self._rest) > LONGEST_LINE:
-            lines.append(self._rest[:LONGEST_LINE])
-            self._rest = self._rest[LONGEST_LINE:]
-        if lines:
-            self._record(lines)
+        with self._lock:
+            lines = (self._rest + data).split(b"\n")
+            self._rest = lines.pop()
+            while len(self._rest) > LONGEST_LINE:
+                lines.append(self._rest[:LONGEST_LINE])
+                self._rest = self._rest[LONGEST_LINE:]
+            if lines:
+                self._record(lines)
 
     def say(self, text: str) -> None:
-        """Record a remark of ours, line by line."""
-        self.write(b"" if not self._rest else b"\n")
-        self._record([line.encode() for line in text.splitlines() or [""]])
+        """Record a remark of ours, line by line; an unfinished line of the host's ends before it."""
+        with self._lock:
+            unfinished = [self._rest] if self._rest else []
+            self._rest = b""
+            self._record([*unfinished, *(line.encode() for line in text.splitlines() or [""])])
 
     def close(self) -> None:
         """Record an unfinished last line and make the log durable."""
-        if self._rest:
-            self._record([self._rest])
-            self._rest = b""
-        with contextlib.suppress(OSError):
-            os.fsync(self._descriptor)
-        os.close(self._descriptor)
+        with self._lock:
+            if self._rest:
+                self._record([self._rest])
+            with contextlib.suppress(OSError):
+                os.fsync(self._descriptor)
+            self._closed = True
+            os.close(self._descriptor)
 
     def _record(self, lines: list[bytes]) -> None:
+        if self._closed:
+            return
         now_ms = time.time_ns() // 1_000_000
         prefix = b"%d " % now_ms
         pieces = []
