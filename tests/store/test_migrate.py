@@ -33,7 +33,8 @@ def test_head_is_the_newest_revision() -> None:
 def test_a_new_database_has_the_schema_and_its_version(database: Database) -> None:
     migrate.bring_up_to_date(database)
     migrate.bring_up_to_date(database)
-    assert database.read(lambda c: c.execute(text("SELECT version_num FROM alembic_version")).scalar_one()) == migrate.HEAD
+    version = database.read(lambda c: c.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+    assert version == migrate.HEAD
     assert database.read(differences) == []
 
 

@@ -29,6 +29,7 @@ from sqlalchemy.exc import IntegrityError
 
 from selfmaker import clock
 from selfmaker.errors import AlreadyExists, NotFound
+from selfmaker.store import outbox
 from selfmaker.store.database import Database
 from selfmaker.store.schema import metadata
 
@@ -91,6 +92,7 @@ class JobTable:
         def work(connection: Connection) -> Job:
             values = {k: v for k, v in vars(job).items() if k != "sequence"}
             sequence = connection.execute(insert(jobs).values(**values).returning(jobs.c.sequence)).scalar_one()
+            _report(connection, None, job)
             if also is not None:
                 also(connection)
             return replace(job, sequence=sequence)
@@ -143,6 +145,7 @@ class JobTable:
                 return before
             after = replace(changed, modified=clock.now())
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**vars(after)))
+            _report(connection, before, after)
             if also is not None:
                 also(connection)
             return after
@@ -166,6 +169,19 @@ def _by_id(connection: Connection, job_id: str) -> Job:
     if row is None:
         raise NotFound(job_id)
     return _job(row)
+
+
+def _report(connection: Connection, before: Job | None, after: Job) -> None:
+    """Offer a transition to the rules. A remark such as Stopping is one, too."""
+    previous, status = before and _stage(before), _stage(after)
+    if after.kind in outbox.JOB_KINDS and previous != status:
+        change = outbox.Change(after.region, after.kind, after.arn, status, previous, vars(after))
+        outbox.add(connection, change)
+
+
+def _stage(job: Job) -> str:
+    transitions = job.progress.get("transitions")
+    return str(transitions[-1]["status"]) if transitions else job.state
 
 
 def _job(row: Row[Any]) -> Job:

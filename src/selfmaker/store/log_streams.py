@@ -52,6 +52,8 @@ log_streams = Table(
 )
 
 _REMEMBERED_GENERATIONS = 64
+
+
 @dataclass(frozen=True)
 class LogStream:
     """One row. ``generation`` counts the times that late events were put in before others; ``insertions`` holds, for
@@ -279,8 +281,11 @@ class LogStreams:
     ) -> tuple[list[tuple[LogStream, Span]], str | None]:
         sign = -1 if query.descending else 1
         spans = [(stream, self.span(stream)) for stream in self.all_streams(region, group)]
-        keyed = sorted((sign * (span.last_ms or 0), stream.name, stream, span) for stream, span in spans
-                       if stream.name.startswith(query.prefix))
+        keyed = sorted(
+            (sign * (span.last_ms or 0), stream.name, stream, span)
+            for stream, span in spans
+            if stream.name.startswith(query.prefix)
+        )
         if query.token is not None:
             place = re.fullmatch(r"(-?[0-9]{1,20})/(.*)", query.token, re.DOTALL)
             if not place:

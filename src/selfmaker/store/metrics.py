@@ -125,9 +125,7 @@ class Metrics:
         range begins. Ranges without samples are absent."""
         t = metric_samples.c
         number = cast((t.at - period.start) / period.seconds, Integer).label("number")
-        query = select(
-            number, t.unit, func.sum(t.count), func.sum(t.sum), func.min(t.minimum), func.max(t.maximum)
-        )
+        query = select(number, t.unit, func.sum(t.count), func.sum(t.sum), func.min(t.minimum), func.max(t.maximum))
         query = _within(query, metric, period, unit).group_by(number, t.unit).order_by(number, t.unit)
         rows = self._database.read(lambda c: c.execute(query).all())
         return [

@@ -9,14 +9,38 @@ from pathlib import Path
 from sqlalchemy import Column, Connection, String, Table, insert, inspect, select
 
 from selfmaker.errors import Conflict
-from selfmaker.store import credentials, jobs, log_groups, log_streams, metrics, objects, resources, tags, trial_metrics
+from selfmaker.store import (
+    credentials,
+    deliveries,
+    jobs,
+    log_groups,
+    log_streams,
+    metrics,
+    objects,
+    outbox,
+    resources,
+    tags,
+    trial_metrics,
+)
 from selfmaker.store.database import Database
 from selfmaker.store.schema import metadata
 
 HEAD = "0002"  # the newest revision; a test compares it with the files
 
 # Each declares its tables on the common metadata.
-TABLE_MODULES = (credentials, jobs, log_groups, log_streams, metrics, objects, resources, tags, trial_metrics)
+TABLE_MODULES = (
+    credentials,
+    deliveries,
+    jobs,
+    log_groups,
+    log_streams,
+    metrics,
+    objects,
+    outbox,
+    resources,
+    tags,
+    trial_metrics,
+)
 
 version_table = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
 

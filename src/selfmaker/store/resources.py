@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from selfmaker import clock
 from selfmaker.errors import AlreadyExists, NotFound
+from selfmaker.store import outbox
 from selfmaker.store.database import Database
 from selfmaker.store.schema import metadata
 
@@ -118,6 +119,7 @@ class Change:
 
 def create(connection: Connection, resource: Resource) -> None:
     connection.execute(insert(resources).values(**vars(resource)))
+    _report(connection, None, resource)
 
 
 def get(connection: Connection, kind: str, region: str, name: str) -> Resource:
@@ -150,11 +152,15 @@ def modify(connection: Connection, kind: str, region: str, name: str, change: Ch
             status=after.status, modified=after.modified, document=after.document, state=after.state
         )
     )
+    _report(connection, before, after)
     return after
 
 
 def remove(connection: Connection, kind: str, region: str, name: str) -> None:
     """As Resources.delete, within a transaction."""
+    if kind in outbox.WATCHED:
+        before = get(connection, kind, region, name)
+        _report(connection, before, replace(before, status="Deleted", modified=clock.now()))
     if connection.execute(_where(delete(resources), kind, region, name)).rowcount == 0:
         raise NotFound(f"{kind} {name}")
 
@@ -162,6 +168,20 @@ def remove(connection: Connection, kind: str, region: str, name: str) -> None:
 def merged(old: Document, new: Document | None) -> Document:
     """``old`` with the members of ``new``; members that are None go."""
     return {k: v for k, v in {**old, **(new or {})}.items() if v is not None}
+
+
+def _report(connection: Connection, before: Resource | None, after: Resource) -> None:
+    """Offer a new status to the rules, or a new value of a member that tells as much."""
+    members = outbox.WATCHED.get(after.kind)
+    if members is None or (before is not None and _told(before, members) == _told(after, members)):
+        return
+    previous = before.status if before is not None else None
+    outbox.add(connection, outbox.Change(after.region, after.kind, after.arn, after.status, previous, vars(after)))
+
+
+def _told(resource: Resource, members: tuple[str, ...]) -> tuple[Any, ...]:
+    held = {**resource.document, **resource.state}
+    return resource.status, *(held.get(member) for member in members)
 
 
 def _where(statement: Any, kind: str, region: str, name: str) -> Any:
