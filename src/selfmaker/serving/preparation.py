@@ -39,6 +39,19 @@ class Around:
 
 
 @dataclass(frozen=True)
+class LaidOut:
+    """A model's files: where its data and its code are on the host, where the script's folder is in the sandbox, and
+    what must be installed; ``held`` as in Prepared."""
+
+    model: Path | None
+    code: Path | None
+    code_dir: str | None
+    program: str | None
+    requirements: Path | None
+    held: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A plan, and the folders (names in ModelFiles) that it holds, by the URI that each was made from."""
 
@@ -60,33 +73,41 @@ class Preparation:
 
         Raises SelfmakerError; then nothing is held.
         """
-        held: dict[str, str] = {}
+        files = self.lay_out(model, known)
         try:
-            data = self._fetch(model.uri, model.form, known, held) if model.uri else None
-            code, code_dir, program = self._script(model, data, known, held)
-            requirements = self._requirements(code_dir, data, code)
-            framework, environment = self._environments.for_image(model.image, requirements, log)
+            framework, environment = self._environments.for_image(model.image, files.requirements, log)
         except NotFound as error:
-            self._files.drop(held.values())
+            self.release(files.held)
             raise Invalid(error.message) from error
         except BaseException:
-            self._files.drop(held.values())
+            self.release(files.held)
             raise
         for note in environment.notes:
             log(note)
         plan = WorkerPlan(
             framework=framework,
             environment=environment,
-            model=data,
-            code=code,
-            code_dir=code_dir,
-            program=program,
+            model=files.model,
+            code=files.code,
+            code_dir=files.code_dir,
+            program=files.program,
             variables=_variables(self._around.surroundings(region), model.environment),
             mounts=self._around.mounts,
             network=model.network,
             hidden=self._around.hidden,
         )
-        return Prepared(plan, held)
+        return Prepared(plan, files.held)
+
+    def lay_out(self, model: ModelSpec, known: Mapping[str, str]) -> LaidOut:
+        """The first half of ``prepare``: the files, without the environment. Raises as it does."""
+        held: dict[str, str] = {}
+        try:
+            data = self._fetch(model.uri, model.form, known, held) if model.uri else None
+            code, code_dir, program = self._script(model, data, known, held)
+        except BaseException:
+            self._files.drop(held.values())
+            raise
+        return LaidOut(data, code, code_dir, program, self._requirements(code_dir, data, code), held)
 
     def release(self, held: Mapping[str, str]) -> None:
         """The workers are gone: give their folders up."""
