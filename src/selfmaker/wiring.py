@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from selfmaker import cloudwatch, ecr, iam, logs, s3, sagemaker, sagemaker_metrics, sagemaker_runtime, sts
 from selfmaker.aws.edge import Edge, EdgeSettings
+from selfmaker.aws.port import Port
 from selfmaker.client.environment import SITE, Connection, job_environment
 from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Mount
@@ -59,6 +60,7 @@ class Parts:
     def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
         self._settings = settings
         self._endpoint = ""
+        self._loop = loop
         self._store = store = open_store(settings)
         surroundings = Surroundings(
             settings, store.objects, store.logs, store.metrics, store.credentials, lambda: self._endpoint
@@ -81,8 +83,9 @@ class Parts:
         )
         self._endpoints = Endpoints(neighbours, loop)
         self.credentials = self._credentials_of(OWNER)
+        self._services = Services(*vars(store).values(), settings, self._jobs, self._endpoints)
         self.edge = Edge(
-            Services(*vars(store).values(), settings, self._jobs, self._endpoints),
+            self._services,
             SERVICE_PACKAGES,
             EdgeSettings(settings.account, settings.region, verify=settings.verify_signatures),
             secret_of=secret_while_good(store.credentials),
@@ -91,6 +94,10 @@ class Parts:
     def begin(self, endpoint: str) -> None:
         """Bring jobs and endpoints back to life. ``endpoint`` is where the server listens."""
         self._endpoint = endpoint
+        port = Port(
+            self.edge.registry, self._services, self._loop, self._settings.account, self.credentials[0], endpoint
+        )
+        self._services.add(port)
         self._jobs.start()
         self._endpoints.start()
 

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import keyword
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -87,8 +88,9 @@ class Registry:
 
 
 def folder_of(service: str) -> str:
-    """The package in which the operations of botocore's ``service`` live."""
-    return service.replace("-", "_")
+    """The package in which the operations of botocore's ``service`` live: ``lambda_`` where Python has the word."""
+    name = service.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def collect(packages: Iterable[ModuleType | str]) -> Registry:
@@ -97,7 +99,7 @@ def collect(packages: Iterable[ModuleType | str]) -> Registry:
     for package in packages:
         root = importlib.import_module(package) if isinstance(package, str) else package
         folder = root.__name__.rpartition(".")[2]
-        service = folder.replace("_", "-")
+        service = folder.removesuffix("_").replace("_", "-")
         registry.services.append(service)
         for module in _modules(root):
             for function in vars(module).values():

@@ -62,7 +62,8 @@ class Session:
 
 class Edge:
     """Belongs to the event loop that starts it. ``secret_of`` gives an access key's secret, None when it is unknown;
-    it is called on the loop and must be quick. ``pages`` may answer unsigned requests before anybody else."""
+    it is called on the loop and must be quick. ``pages`` may answer unsigned requests before anybody else.
+    ``registry``: what is answered."""
 
     def __init__(
         self,
@@ -78,16 +79,16 @@ class Edge:
         self._settings = settings
         self._secret_of = secret_of
         self._pages = pages
-        self._registry = collect(packages)
-        self._router = Router(self._registry)
+        self.registry = collect(packages)
+        self._router = Router(self.registry)
         self._workers = ThreadPoolExecutor(settings.threads, "selfmaker-worker")
         self._uploads = ThreadPoolExecutor(settings.threads, "selfmaker-upload")
         self._server = HttpServer(self, limits=limits)
 
     def operations(self) -> list[tuple[str, str]]:
         """(service, operation) of everything that is answered, sorted."""
-        raw = [(route.service, route.name) for route in self._registry.raw_routes]
-        return sorted([*self._registry.answers, *raw])
+        raw = [(route.service, route.name) for route in self.registry.raw_routes]
+        return sorted([*self.registry.answers, *raw])
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen; returns the port."""
@@ -146,12 +147,12 @@ class Edge:
     def _find_answer(self, session: Session) -> None:
         target = session.target
         name = target.service.name if target.service is not None else ""
-        for route in self._registry.raw_routes:
+        for route in self.registry.raw_routes:
             if route.service == name and route.matches(session.http):
                 session.raw = route
                 return
         if target.plan is not None:
-            session.answer = self._registry.answers.get((name, target.plan.name))
+            session.answer = self.registry.answers.get((name, target.plan.name))
 
     def _let_in(self, session: Session, *, whole: bool) -> None:
         """All that can be said of a request at once, before its body is read; ``whole`` when that isn't still to come.
