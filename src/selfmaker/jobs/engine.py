@@ -5,6 +5,7 @@ made; between the two a supervisor of the job's own runs it, and goes on when th
 does for a job can be done again: it is repeated after a crash, from what the row and the job's folder say.
 """
 
+import contextlib
 import logging
 import random
 import shutil
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from selfmaker import clock, ids
-from selfmaker.errors import Conflict, SelfmakerError
+from selfmaker.errors import Conflict, NotFound, SelfmakerError
 from selfmaker.jobs import states
 from selfmaker.jobs.folder import JobFolder
 from selfmaker.jobs.gpus import installed
@@ -33,6 +34,9 @@ _log = logging.getLogger(__name__)
 
 TICK = 1.0  # seconds between looks at running jobs, for what no event tells
 GRACE = 30.0  # seconds within which a started supervisor has given its first sign of life
+
+# The state that each of a supervisor's events tells of.
+REPORTED = {"loading": states.LOADING, "running": states.RUNNING, "finishing": states.FINISHING}
 
 
 class JobKind(Protocol):
@@ -195,6 +199,7 @@ class Jobs:
         self._nursery.warm()
         for job in self._table.in_states(states.ACTIVE):
             self._adopt(job)
+        self._pool.submit(self._clean_ended)
         for name, target in (("scheduler", self._schedule_loop), ("notices", self._notice_loop)):
             thread = threading.Thread(target=target, name=f"selfmaker-{name}", daemon=True)
             thread.start()
@@ -317,29 +322,28 @@ class Jobs:
     def _absorb(self, job: Job) -> None:
         """Bring the row up to what the supervisor has reported."""
         folder = self._job_folder(job)
-        for event in folder.read_events():
-            if job.state in states.FINAL:
-                return
-            at = event["time"]
-            match event["event"]:
-                case "loading":
-                    job = self._advance(job, states.LOADING, at)
-                    if job.stop_requested:
-                        folder.send("stop")
-                case "running":
-                    job = self._advance(job, states.RUNNING, at, started=job.progress.get("started", at), resumed=at)
-                case "finishing":
-                    job = self._advance(job, states.FINISHING, at)
-                case "ended":
-                    self._conclude(job, folder, event)
-                    return
+        events = folder.read_events()
+        if job.state in states.FINAL or not events:
+            return
+        job = self._advance(job, events)
+        if job.stop_requested and job.state in (states.LOADING, states.RUNNING):
+            folder.send("stop")  # once more: it may have been asked before the supervisor could hear it
+        if events[-1]["event"] == "ended" and job.state not in states.FINAL:
+            self._conclude(job, folder, events[-1])
 
-    def _advance(self, job: Job, state: str, at: float, **progress: Any) -> Job:
+    def _advance(self, job: Job, events: list[dict[str, Any]]) -> Job:
+        """Bring the row to the last state that ``events`` tell of, in one write."""
+
         def change(current: Job) -> Job:
-            if not states.before(current.state, state):
-                return current
-            moved = states.moved({**current.progress, **progress}, state, at)
-            return replace(current, state=state, progress=moved)
+            for event in events:
+                state, at = REPORTED.get(event["event"]), event["time"]
+                if state is None or not states.before(current.state, state):
+                    continue
+                progress = current.progress
+                if state == states.RUNNING:
+                    progress = {**progress, "started": progress.get("started", at), "resumed": at}
+                current = replace(current, state=state, progress=states.moved(progress, state, at))
+            return current
 
         advanced = self._table.amend(job.id, change)
         self._announce()
@@ -377,6 +381,7 @@ class Jobs:
             return replace(current, state=states.QUEUED, progress=progress)
 
         self._table.amend(job.id, again)
+        self._work.set()
         self._announce()
 
     def _lost(self, job: Job, why: str | None = None) -> None:
@@ -409,9 +414,18 @@ class Jobs:
             return replace(current, state=state, progress=moved)
 
         self._table.amend(job.id, change)
+        self._work.set()  # its slots are free
+        self._announce()
         self._clean(self._job_folder(job))
         self._locks.pop(job.id, None)
-        self._announce()
+
+    def _clean_ended(self) -> None:
+        """Give back what an earlier server had no time to clean."""
+        for folder in map(JobFolder, self._folder.iterdir()):
+            if (folder.path / "hosts").exists():
+                with contextlib.suppress(NotFound):
+                    if self._table.by_id(folder.path.name).state in states.FINAL:
+                        self._clean(folder)
 
     def _clean(self, folder: JobFolder) -> None:
         """Give back the space; the logs and the record stay."""
@@ -421,7 +435,7 @@ class Jobs:
             file.unlink(missing_ok=True)
 
     def _announce(self) -> None:
-        self._work.set()
+        """Tell those who wait for a change."""
         with self._changed:
             self._changed.notify_all()
 
