@@ -21,6 +21,7 @@ import pytest
 
 from selfmaker.errors import Invalid, Unavailable
 from selfmaker.executors import bubblewrap
+from selfmaker.executors.island import Island
 from selfmaker.executors.process import BACKENDS, ProcessExecutor
 from selfmaker.executors.protocol import Access, Executor, Exit, Mount, RunHandle, RunSpec
 
@@ -518,6 +519,47 @@ def test_network(scene: tuple[str, str, Path]) -> None:
 
         as_user(user, body)
         accept.join(10)
+
+
+LISTEN = """
+import socket
+with socket.create_server(("127.0.0.2", 4321)) as server:
+    print("listening", flush=True)
+    with server.accept()[0] as connection:
+        connection.sendall(b"hello")
+"""
+VISIT = """
+import socket
+print(socket.create_connection(("algo-2", 4321), 5).recv(5))
+try:
+    print("reached", socket.create_connection(("127.0.0.1", PORT), 5).recv(5))
+except OSError:
+    print("refused")
+print(sorted(name for _, name in socket.if_nameindex()))
+"""
+
+
+def test_runs_on_an_island_reach_each_other_and_nothing_else(scene: tuple[str, str, Path]) -> None:
+    python = "/usr/bin/python3"
+    if not Path(python).exists():
+        pytest.skip("the system has no Python")
+    backend, user, folder = scene
+    with socket.create_server(("127.0.0.1", 0)) as outside:
+        port = outside.getsockname()[1]
+
+        def body() -> None:
+            box = Sandbox(ProcessExecutor(backend), folder, backend, user)
+            island = Island.make()
+            shared: dict[str, Any] = {"network": False, "island": island, "hosts": {"algo-2": "127.0.0.2"}}
+            listener, read = box.start(box.spec(python, "-c", LISTEN, hostname="algo-2", **shared))
+            assert os.read(read, 100) == b"listening\n"
+            ended, output = box.run(python, "-c", VISIT.replace("PORT", str(port)), **shared)
+            island.close()
+            assert (ended, output) == (Exit(0), "b'hello'\nrefused\n['lo']\n")
+            drain(read)
+            assert listener.wait() == Exit(0)
+
+        as_user(user, body)
 
 
 # --- mounts ----------------------------------------------------------------------------------------------------------

@@ -94,15 +94,18 @@ def start(spec: RunSpec, steps: list[mounts.Step], output: int) -> launch.Sandbo
     command = ["--", "/bin/sh", "-c", _STARTER, spec.argv[0], spec.directory, *variables, *spec.argv]
 
     def keeper(control: int) -> NoReturn:
+        if spec.island is not None:
+            spec.island.enter()
         _keep(control, bwrap, arguments, command, notes)
 
-    return launch.launch(keeper, output, lambda: mounts.tidy(scratch))
+    kept = spec.island.descriptors if spec.island else ()
+    return launch.launch(keeper, output, lambda: mounts.tidy(scratch), kept)
 
 
 def _namespaces(spec: RunSpec, privileged: bool) -> Iterable[str]:
     yield from ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", spec.hostname)
     yield from ("--die-with-parent", "--new-session")
-    if not spec.network:
+    if not spec.network and spec.island is None:
         yield "--unshare-net"
     if not privileged:
         yield from ("--unshare-user", "--uid", "0", "--gid", "0")

@@ -35,15 +35,17 @@ class Refused(Unavailable):
     """The kernel, or a policy, does not allow what the sandbox needs."""
 
 
-def launch(keeper: Callable[[int], NoReturn], output: int, tidy: Callable[[], None]) -> "SandboxRun":
+def launch(
+    keeper: Callable[[int], NoReturn], output: int, tidy: Callable[[], None], kept: tuple[int, ...] = ()
+) -> "SandboxRun":
     """Fork ``keeper``, which gets the control descriptor; wait (milliseconds) until it says that the sandbox stands.
 
-    ``tidy`` runs once, in the parent, after the end of the run. Raises Refused, Invalid or Unavailable.
+    ``kept``: descriptors above 2 that the keeper needs, too. ``tidy`` runs once, in the parent, after the end of the run. Raises Refused, Invalid or Unavailable.
     """
     syscalls.load()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        pid = _fork(keeper, theirs.fileno(), output)
+        pid = _fork(keeper, (theirs.fileno(), *kept), output)
     message = ours.recv(65536)
     if message[:1] == init.READY:
         notes = tuple(line for line in message[1:].decode("utf-8", "surrogateescape").split("\n") if line)
@@ -63,7 +65,7 @@ def _failure(message: bytes) -> SelfmakerError:
     return Refused(text) if kind == REFUSED else Unavailable(text)
 
 
-def _fork(keeper: Callable[[int], NoReturn], control: int, output: int) -> int:
+def _fork(keeper: Callable[[int], NoReturn], kept: tuple[int, ...], output: int) -> int:
     """Signals stay blocked across the fork, so that no handler of the parent's ever runs in the child."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -72,34 +74,35 @@ def _fork(keeper: Callable[[int], NoReturn], control: int, output: int) -> int:
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:
-            _keep(keeper, control, output)
+            _keep(keeper, kept, output)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 
-def _keep(keeper: Callable[[int], NoReturn], control: int, output: int) -> NoReturn:
+def _keep(keeper: Callable[[int], NoReturn], kept: tuple[int, ...], output: int) -> NoReturn:
     try:
         gc.disable()
         init.reset_signals()
         os.setsid()
-        keeper(_only_these_descriptors(control, output))
+        keeper(_only_these_descriptors(kept, output))
     except BaseException as error:  # noqa: BLE001 - the outermost frame of a process
         os.write(2, f"selfmaker: the sandbox's keeper failed: {error!r}\n".encode())
     finally:
         os._exit(125)
 
 
-def _only_these_descriptors(control: int, output: int) -> int:
-    """/dev/null as input, ``output`` as output and error, and the control socket, whose new number is returned."""
-    control = fcntl.fcntl(control, fcntl.F_DUPFD_CLOEXEC, _LOW_DESCRIPTORS)
+def _only_these_descriptors(kept: tuple[int, ...], output: int) -> int:
+    """/dev/null as input, ``output`` as output and error, ``kept``, and the first of those, the control socket, under a
+    new number, which is returned."""
+    control = fcntl.fcntl(kept[0], fcntl.F_DUPFD_CLOEXEC, _LOW_DESCRIPTORS)
     output = fcntl.fcntl(output, fcntl.F_DUPFD_CLOEXEC, _LOW_DESCRIPTORS)
     null = fcntl.fcntl(os.open("/dev/null", os.O_RDONLY), fcntl.F_DUPFD_CLOEXEC, _LOW_DESCRIPTORS)
     os.dup2(null, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
     for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != control:
+        if int(name) > 2 and int(name) not in (control, *kept[1:]):
             try:
                 os.close(int(name))
             except OSError:

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from selfmaker.errors import Invalid, Unavailable
 from selfmaker.executors import bubblewrap, init, launch, mounts, refusal, root, syscalls
+from selfmaker.executors.island import map_to_root
 from selfmaker.executors.protocol import RunSpec
 
 BACKENDS = ("namespaces", "bubblewrap")  # in the order in which ``auto`` tries them
@@ -54,7 +55,7 @@ def _start(spec: RunSpec, steps: list[mounts.Step], output: int) -> launch.Sandb
 
     def keeper(control: int) -> NoReturn:
         try:
-            _isolate(privileged, spec.network)
+            _isolate(privileged, spec)
         except OSError as error:
             init.send(control, init.FAILED, f"{launch.REFUSED}\n{_told(error)}")
             os._exit(1)
@@ -68,21 +69,23 @@ def _start(spec: RunSpec, steps: list[mounts.Step], output: int) -> launch.Sandb
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         os._exit(code if code >= 0 else 128 - code)
 
-    return launch.launch(keeper, output, lambda: mounts.tidy(scratch))
+    kept = spec.island.descriptors if spec.island else ()
+    return launch.launch(keeper, output, lambda: mounts.tidy(scratch), kept)
 
 
-def _isolate(privileged: bool, network: bool) -> None:
+def _isolate(privileged: bool, spec: RunSpec) -> None:
     """Enter the namespaces. Without privileges also a user namespace, in which we are root and nobody else exists."""
+    if spec.island is not None:
+        spec.island.enter()
     user, group = os.geteuid(), os.getegid()
     flags = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
-    flags |= 0 if network else syscalls.CLONE_NEWNET
-    syscalls.unshare(flags if privileged else flags | syscalls.CLONE_NEWUSER)
-    if not privileged:
-        syscalls.hide_memory(False)
-        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
-            fd = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
-            os.write(fd, text.encode())
-            os.close(fd)
+    if spec.island is not None:
+        syscalls.unshare(flags)
+    else:
+        flags |= 0 if spec.network else syscalls.CLONE_NEWNET
+        syscalls.unshare(flags if privileged else flags | syscalls.CLONE_NEWUSER)
+        if not privileged:
+            map_to_root(user, group)
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
 
 
@@ -110,7 +113,7 @@ def _process_one(control: int, spec: RunSpec, steps: list[mounts.Step], privileg
 def _furnish(spec: RunSpec, privileged: bool) -> list[str]:
     os.umask(0)
     syscalls.set_hostname(spec.hostname)
-    if not spec.network:
+    if not spec.network and spec.island is None:
         syscalls.loopback_up()
     notes = root.build(f"{spec.scratch}/root", privileged)
     home = spec.environment.get("HOME", "")

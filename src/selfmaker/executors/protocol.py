@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from selfmaker.executors.island import Island
+
 
 class Access(str, enum.Enum):
     """How a mount may be used. COPY_ON_WRITE: the process may write, the source never changes; what it wrote is kept
@@ -36,7 +38,8 @@ class RunSpec:
     """One process to run. ``argv[0]`` is looked up in ``environment['PATH']`` inside the sandbox; ``environment`` is
     the whole environment. ``directory`` is made where it is missing. ``scratch`` is an empty folder on the host that
     the executor may fill and the caller removes afterwards. ``hosts`` are extra lines of /etc/hosts: name -> address.
-    ``network`` False: only a loopback of its own. ``hidden`` are host paths that must not be reachable even below
+    ``network`` False: only a loopback of its own, or, with ``island``, the one that is shared by the runs that are
+    given the same island. ``hidden`` are host paths that must not be reachable even below
     another mount (the server's data)."""
 
     argv: tuple[str, ...]
@@ -48,6 +51,7 @@ class RunSpec:
     hostname: str = "algo-1"
     hosts: Mapping[str, str] = field(default_factory=dict)
     network: bool = True
+    island: Island | None = None
 
 
 @dataclass(frozen=True)

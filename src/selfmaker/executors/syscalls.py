@@ -79,6 +79,11 @@ def unshare(flags: int) -> None:
     _check(load().unshare(ctypes.c_int(flags)), "unshare")
 
 
+def setns(descriptor: int, kind: int) -> None:
+    """Enter the namespace of that kind (CLONE_NEW...) that the descriptor is open on."""
+    _check(load().setns(ctypes.c_int(descriptor), ctypes.c_int(kind)), "setns")
+
+
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
     result = load().mount(os.fsencode(source), os.fsencode(target), os.fsencode(kind), flags, os.fsencode(data))
     _check(result, target)

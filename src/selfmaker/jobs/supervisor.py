@@ -14,12 +14,14 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from selfmaker.contract.layout import Layout
 from selfmaker.contract.pipes import PipeFeeder
 from selfmaker.errors import SelfmakerError
+from selfmaker.executors.island import Island
 from selfmaker.executors.protocol import Exit, RunHandle
 from selfmaker.jobs import outcome, run_plan
 from selfmaker.jobs.folder import JobFolder
@@ -119,15 +121,23 @@ class Supervisor:
     def _launch(self) -> str | None:
         readers = []
         feeders = self._feeders()
-        for host, spec in self._runs:
-            read, write = os.pipe()
-            try:
-                self._handles[host] = run_plan.executor(self._plan["sandbox"]).start(spec, write)
-            except SelfmakerError as error:
-                return error.message
-            finally:
-                os.close(write)
-            readers.append(threading.Thread(target=self._record, args=(host, read), daemon=True))
+        island = None
+        try:
+            if len(self._runs) > 1 and not self._plan["network"]:  # its hosts reach each other, and nothing else
+                island = Island.make()
+            for host, spec in self._runs:
+                read, write = os.pipe()
+                try:
+                    start = run_plan.executor(self._plan["sandbox"]).start
+                    self._handles[host] = start(replace(spec, island=island), write)
+                finally:
+                    os.close(write)
+                readers.append(threading.Thread(target=self._record, args=(host, read), daemon=True))
+        except SelfmakerError as error:
+            return error.message
+        finally:
+            if island is not None:
+                island.close()
         report(self._folder, self._notice, "running")
         for reader in (*readers, *feeders):  # threads only now: a fork beside a running thread is a trap
             reader.start()
