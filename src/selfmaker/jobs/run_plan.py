@@ -3,12 +3,12 @@
 The plan (``plan.json``) is what ``jobs.training`` and its like write:
 
     kind           training or processing: whether artifacts are packed
-    image          the image's URI
+    image          the image's URI, or null: a program of ours, which needs no environment
     environments   the folder of built environments
     source         a folder whose requirements.txt is to be installed on top, or null
     argv           the command, or null: the image's built-in algorithm
     directory      where it is run, in the job's file system
-    sandbox        which executor backend
+    sandbox        which executor backend; ``none`` for a program of ours
     hosts          [{name, address, variables, mounts: [[source, target, access]], scratch, remarks, pipes}], with
                    argv where a host has a command of its own
     hidden         host paths out of the job's reach
@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from selfmaker.errors import Invalid
+from selfmaker.executors import bare
 from selfmaker.executors.process import ProcessExecutor
-from selfmaker.executors.protocol import Access, Mount, RunSpec
+from selfmaker.executors.protocol import Access, Executor, Mount, RunSpec
 from selfmaker.runtimes.base import Environment
 from selfmaker.runtimes.base_python import sdk_of_caller
 from selfmaker.runtimes.catalog import parse_image, runtime_for
@@ -35,16 +36,22 @@ Say = Callable[[str], None]
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def executor(backend: str) -> ProcessExecutor:
+def executor(backend: str) -> Executor:
     """The executor by which this job's hosts are started."""
-    return ProcessExecutor(backend)
+    return bare.BareExecutor() if backend == bare.BACKEND else ProcessExecutor(backend)
 
 
 def load(plan: Plan, say: Say) -> list[tuple[str, RunSpec]]:
     """Build the environment and spell out each host's run. Raises SelfmakerError; its message is for the user."""
+    if plan["image"] is None:
+        return [(host["name"], _own_program(host, plan["directory"])) for host in plan["hosts"]]
     environment = _environment(plan, say)
     argv, added = _command(plan, environment)
     return [(host["name"], _run(plan, host, environment, argv, added)) for host in plan["hosts"]]
+
+
+def _own_program(host: dict[str, Any], directory: str) -> RunSpec:
+    return RunSpec(tuple(host["argv"]), host["variables"], directory, Path(host["scratch"]))
 
 
 def _environment(plan: Plan, say: Say) -> Environment:
