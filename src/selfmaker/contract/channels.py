@@ -85,20 +85,20 @@ def link_channel(objects: Objects, source: Source, into: Path, host: int = 0, ho
     into.mkdir(parents=True, exist_ok=True)
     files = size = 0
     folders: set[str] = set()
-    for index, (bucket, stored, relative) in enumerate(_named(objects, source)):
+    for index, (bucket, stored, relative) in enumerate(named(objects, source)):
         if source.distribution == "ShardedByS3Key" and index % hosts != host:
             continue
         target = place(into, relative, stored.key, folders)
         if source.compression == "Gzip" and target.suffix == ".gz":
             _decompress(objects, bucket, stored, target.with_suffix(""))
         else:
-            _link(objects, bucket, stored, target)
+            link(objects, bucket, stored, target)
         files += 1
         size += stored.size
     return Linked(files, size)
 
 
-def _named(objects: Objects, source: Source) -> Iterator[tuple[str, Stored, str]]:
+def named(objects: Objects, source: Source) -> Iterator[tuple[str, Stored, str]]:
     """Bucket, object and relative path of everything that the source names, in key order."""
     bucket, key = _location(source.uri)
     if source.data_type == "S3Prefix":
@@ -199,7 +199,7 @@ def _unplaceable(key: str, error: OSError) -> Invalid:
     return Invalid(f"ClientError: the object {key!r} cannot be given to a job as a file: {why}")
 
 
-def _link(objects: Objects, bucket: str, stored: Stored, target: Path) -> None:
+def link(objects: Objects, bucket: str, stored: Stored, target: Path) -> None:
     try:
         try:
             os.link(stored.path, target)

@@ -18,9 +18,9 @@ _STAMP = re.compile(r"^\d+ ")
 def failure_reason(failure_file: Path, log: Path, code: int, command: str | None = None) -> str:
     """The text for a process that ended with ``code``: what it wrote to /opt/ml/output/failure, else the last line of
     the traceback in its log. ``command`` is that of a script-mode job, which the toolkit's form quotes."""
-    told = _told(failure_file)
-    if told:
-        text = f"AlgorithmError: {told}, exit code: {code}"
+    own = told(failure_file)
+    if own:
+        text = f"AlgorithmError: {own}, exit code: {code}"
     elif command is None:
         text = f"AlgorithmError: {signal_text(code) or last_exception(log)}, exit code: {code}"
     else:
@@ -71,7 +71,8 @@ def _raised_in(lines: list[str]) -> str:
     return ""
 
 
-def _told(path: Path) -> str:
+def told(path: Path) -> str:
+    """What a job wrote to its failure file; empty when there is none."""
     content = read_start(path, 4 * LONGEST)
     return "" if content is None else content.decode("utf-8", "replace").strip()[:LONGEST]
 

@@ -3,9 +3,7 @@
 Imported by supervisors: only light parts of the standard library.
 """
 
-import os
 import subprocess
-import threading
 
 from selfmaker.errors import Invalid, Unavailable
 from selfmaker.executors.protocol import Exit, RunSpec
@@ -14,8 +12,8 @@ BACKEND = "none"
 
 
 class BareExecutor:
-    """An Executor for programs that are ours. ``mounts``, ``hidden`` and ``network`` of a spec do not apply. A process
-    ends when the one that started it dies only if it sees to that itself (its stdin is at its end then)."""
+    """An Executor for programs that are ours: of the spec only ``argv`` and ``directory`` apply, and the environment is
+    the starter's own. The program learns that its starter is gone from its stdin, which is at its end then."""
 
     def start(self, spec: RunSpec, output: int) -> "BareRun":
         """See Executor."""
@@ -23,12 +21,7 @@ class BareExecutor:
             raise Invalid("there is no program to run: argv is empty")
         try:
             process = subprocess.Popen(
-                spec.argv,
-                env=dict(spec.environment),
-                cwd=spec.directory,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
+                spec.argv, cwd=spec.directory, stdin=subprocess.PIPE, stdout=output, stderr=output
             )
         except OSError as error:
             raise Unavailable(f"{spec.argv[0]} could not be started: {error}") from error
@@ -36,18 +29,15 @@ class BareExecutor:
 
 
 class BareRun:
-    """A RunHandle. Thread safe."""
+    """A RunHandle. Thread safe. What the program has started ends with it by the program's own doing."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self.pid = process.pid
         self._process = process
-        self._lock = threading.Lock()
 
     def signal(self, number: int) -> None:
-        """See RunHandle. What the program has started ends with it, by its own doing."""
-        with self._lock:
-            if self._process.returncode is None:
-                os.kill(self.pid, number)
+        """See RunHandle."""
+        self._process.send_signal(number)
 
     def wait(self, timeout: float | None = None) -> Exit | None:
         """See RunHandle."""

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from selfmaker.contract.artifacts import copy_tree, pack
-from selfmaker.contract.failure import failure_reason, shortened
+from selfmaker.contract.failure import failure_reason, last_exception, shortened, told
 from selfmaker.contract.layout import Layout
 from selfmaker.executors.protocol import Exit
 from selfmaker.jobs.folder import JobFolder
 
 MODEL, OUTPUT = "model", "output"
-TRAINING, PROCESSING = "training", "processing"
+TRAINING, PROCESSING, TRANSFORM = "training", "processing", "transform"
 
 
 def conclude(
@@ -43,6 +43,9 @@ def _failure(folder: JobFolder, plan: dict[str, Any], host: str, ended: Exit) ->
     if ended.launch_error is not None:
         return shortened(f"AlgorithmError: {ended.launch_error}, exit code: {ended.code}", ended.code)
     layout = Layout(folder.host(host) / "ml")
+    if plan["kind"] == TRANSFORM:  # a program of ours, which says its reason whole
+        reason = told(layout.failure) or f"InternalServerError: {last_exception(folder.log(host))}"
+        return shortened(reason, ended.code)
     return failure_reason(layout.failure, folder.log(host), ended.code, plan.get("command"))
 
 

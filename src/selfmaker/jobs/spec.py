@@ -8,7 +8,8 @@ from typing import Any
 @dataclass(frozen=True)
 class JobSpec:
     """One job to run. ``channels`` are AWS's Channel structures, ``inputs`` and ``outputs``
-    ProcessingInput and ProcessingOutput; ``entrypoint`` and ``arguments`` override what the
+    ProcessingInput and ProcessingOutput; ``models`` the containers that a transform job sends its data through, as
+    ``serving.spec.ModelSpec`` in JSON; ``entrypoint`` and ``arguments`` override what the
     image would run; ``max_runtime`` (of running) and ``max_wait`` (from the submission to the end, for spot
     jobs) are in seconds, 0 for no limit; ``attempts`` is how often a job may be started when
     the fault was ours."""
@@ -30,6 +31,7 @@ class JobSpec:
     channels: tuple[Mapping[str, Any], ...] = ()
     inputs: tuple[Mapping[str, Any], ...] = ()
     outputs: tuple[Mapping[str, Any], ...] = ()
+    models: tuple[Mapping[str, Any], ...] = ()
     output: str = ""
     compressed: bool = True
     checkpoint_uri: str = ""
@@ -48,7 +50,8 @@ class JobSpec:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "JobSpec":
         values = dict(data)
-        for name in ("hosts", "groups", "entrypoint", "arguments", "channels", "inputs", "outputs"):
+        for name in ("hosts", "groups", "entrypoint", "arguments", "channels", "inputs", "outputs", "models"):
+            values.setdefault(name, ())
             values[name] = tuple(values[name])
         values["metric_definitions"] = tuple((name, regex) for name, regex in values["metric_definitions"])
         return cls(**values)

@@ -91,7 +91,7 @@ class Preparation:
             code=files.code,
             code_dir=files.code_dir,
             program=files.program,
-            variables=_variables(self._around.surroundings(region), model.environment),
+            variables=container_variables(self._around.surroundings(region), model.environment),
             mounts=self._around.mounts,
             network=model.network,
             hidden=self._around.hidden,
@@ -145,7 +145,7 @@ class Preparation:
         return folder / "requirements.txt" if folder and (folder / "requirements.txt").is_file() else None
 
 
-def _variables(around: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+def container_variables(around: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
     """The container's variables over ours; PYTHONPATH has both."""
     paths = [text for text in (given.get("PYTHONPATH"), around.get("PYTHONPATH")) if text]
     return {**around, **given, **({"PYTHONPATH": ":".join(paths)} if paths else {})}
