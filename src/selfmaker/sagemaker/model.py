@@ -12,6 +12,7 @@ from selfmaker.errors import AlreadyExists, NotFound
 from selfmaker.objects.store import ObjectStore
 from selfmaker.objects.uri import parse_s3_uri
 from selfmaker.runtimes.catalog import runtime_for
+from selfmaker.sagemaker.model_package_containers import resolved
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.serving.spec import ARCHIVE, OBJECT, PREFIX, ModelSpec
 from selfmaker.store import tags
@@ -21,7 +22,6 @@ KIND = "Model"
 
 _FORMS = {("S3Object", "Gzip"): ARCHIVE, ("S3Prefix", "None"): PREFIX, ("S3Object", "None"): OBJECT}
 _NOT_YET = {
-    "ModelPackageName": "models from a model package",
     "AdditionalModelDataSources": "additional model data sources",
     "MultiModelConfig": "multi-model endpoints",
     "ContainerMetricsConfig": "a container's own metrics",
@@ -30,8 +30,8 @@ _NOT_YET = {
 
 @operation("sagemaker", "CreateModel")
 def create_model(call: Call, request: Request) -> Output:
-    container = primary_container(request)
-    _check(call, container)
+    packaged = resolved(call, request)
+    _check(call, primary_container(packaged or request))
     tag_values = tag_mapping(request.get("Tags", []))
     arn = sagemaker_arn(call, "model", request["ModelName"])
     now = clock.now()
@@ -44,7 +44,7 @@ def create_model(call: Call, request: Request) -> Output:
         created=now,
         modified=now,
         document={k: v for k, v in request.items() if k != "Tags"},
-        state={},
+        state=packaged or {},
     )
     try:
         call.use(Resources).create(resource, also=lambda c: tags.add(c, arn, tag_values))
@@ -94,7 +94,7 @@ def not_found(call: Call, name: str) -> AwsError:
 
 def model_spec(model: Resource) -> ModelSpec:
     """What the engine needs to serve the model."""
-    container = primary_container(model.document)
+    container = primary_container(model.state if "Containers" in model.state else model.document)
     uri, form = _data(container)
     return ModelSpec(
         name=model.name,

@@ -9,10 +9,11 @@ from selfmaker.aws.listing import page_of
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import cut
 from selfmaker.jobs.engine import Jobs
-from selfmaker.sagemaker import experiment_search, training_job
+from selfmaker.sagemaker import experiment_search, model_package, model_package_group, training_job
 from selfmaker.sagemaker.search_filter import admits, values_at, with_tag_paths
 from selfmaker.sagemaker.tag import tag_list
 from selfmaker.settings import Settings
+from selfmaker.store.resources import Resources
 from selfmaker.store.tags import Tags
 
 Documents = list[dict[str, Any]]
@@ -62,6 +63,22 @@ def _training_jobs(call: Call) -> Documents:
     return documents
 
 
+def _model_packages(call: Call) -> Documents:
+    rows = call.use(Resources).list(model_package.KIND, call.region)
+    found = [{**model_package.described(row), "LastModifiedTime": row.modified} for row in rows]
+    return _tagged(call, found, "ModelPackageArn")
+
+
+def _model_package_groups(call: Call) -> Documents:
+    rows = call.use(Resources).list(model_package_group.KIND, call.region)
+    return _tagged(call, [model_package_group.described(row) for row in rows], "ModelPackageGroupArn")
+
+
+def _tagged(call: Call, documents: Documents, arn: str) -> Documents:
+    tags = call.use(Tags).of_all([document[arn] for document in documents])
+    return [with_tag_paths({**document, "Tags": tag_list(tags.get(document[arn], {}))}) for document in documents]
+
+
 def _none(call: Call) -> Documents:
     return []
 
@@ -85,6 +102,8 @@ def _names_metrics(request: Request) -> bool:
 
 _SEARCHABLE: Mapping[str, Kind] = {
     "TrainingJob": Kind("TrainingJob", _training_jobs),
+    "ModelPackage": Kind("ModelPackage", _model_packages),
+    "ModelPackageGroup": Kind("ModelPackageGroup", _model_package_groups),
     "Experiment": Kind("Experiment", experiment_search.experiments),
     "ExperimentTrial": Kind("Trial", experiment_search.trials),
     "ExperimentTrialComponent": Kind(

@@ -1,0 +1,147 @@
+"""Model packages: models in the registry, either versions of a group or by a name of their own."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from selfmaker.aws.errors import AwsError
+from selfmaker.aws.listing import page
+from selfmaker.aws.operation import Call, Output, Request, operation
+from selfmaker.aws.output import describe
+from selfmaker.errors import NotFound
+from selfmaker.sagemaker import model_package_group as group
+from selfmaker.sagemaker import model_package_registration as registration
+from selfmaker.sagemaker.checks import invalid
+from selfmaker.sagemaker.model_package_change import changed
+from selfmaker.store import resources, tags
+from selfmaker.store.database import Database
+from selfmaker.store.resources import Change, Resource, Resources
+
+KIND = group.PACKAGE_KIND
+PENDING, APPROVED = "PendingManualApproval", "Approved"
+
+# What stays of a model card's content where only metadata are asked for.
+_CARD_METADATA = (
+    ("model_overview", "model_id"),
+    ("model_overview", "model_name"),
+    ("intended_uses", "risk_rating"),
+    ("model_package_details", "model_package_group_name"),
+    ("model_package_details", "model_package_arn"),
+)
+
+
+@operation("sagemaker", "CreateModelPackage")
+def create_model_package(call: Call, request: Request) -> Output:
+    return {"ModelPackageArn": registration.register(call, request).arn}
+
+
+@operation("sagemaker", "DescribeModelPackage")
+def describe_model_package(call: Call, request: Request) -> Output:
+    document = described(find(call, request["ModelPackageName"]))
+    if request.get("IncludedData") == "MetadataOnly" and "ModelCard" in document:
+        content = registration.card_content(document["ModelCard"])
+        document["ModelCard"] = {
+            **document["ModelCard"],
+            "ModelCardContent": json.dumps(_metadata(content)),
+        }
+    return describe("sagemaker", "DescribeModelPackage", document)
+
+
+@operation("sagemaker", "ListModelPackages")
+def list_model_packages(call: Call, request: Request) -> Output:
+    rows: Iterable[Resource] = call.use(Resources).list(KIND, call.region)
+    if "ModelPackageGroupName" in request:
+        wanted = group.find(call, request["ModelPackageGroupName"]).name
+        rows = [row for row in rows if row.document.get("ModelPackageGroupName") == wanted]
+    else:
+        types = request.get("ModelPackageType", "Unversioned")
+        rows = [row for row in rows if types == "Both" or is_versioned(row) == (types == "Versioned")]
+    if "ModelApprovalStatus" in request:
+        rows = [row for row in rows if row.document.get("ModelApprovalStatus") == request["ModelApprovalStatus"]]
+    listed = page(map(_summary, rows), request, "ModelPackageSummaryList", name="_Name", usual=group.USUAL)
+    return describe("sagemaker", "ListModelPackages", listed)
+
+
+@operation("sagemaker", "UpdateModelPackage")
+def update_model_package(call: Call, request: Request) -> Output:
+    found = find(call, request["ModelPackageArn"])
+
+    def work(connection: Connection) -> Resource:
+        row = resources.get(connection, KIND, call.region, found.name)
+        return resources.modify(connection, KIND, call.region, row.name, Change(document=changed(row, request)))
+
+    try:
+        return {"ModelPackageArn": call.use(Database).write(work).arn}
+    except NotFound:
+        raise registration.not_found(found.arn) from None
+
+
+@operation("sagemaker", "DeleteModelPackage")
+def delete_model_package(call: Call, request: Request) -> Output:
+    row = find(call, request["ModelPackageName"])
+    try:
+        call.use(Resources).delete(KIND, call.region, row.name, also=lambda c: tags.forget(c, row.arn))
+    except NotFound:
+        raise registration.not_found(row.arn) from None
+    return None
+
+
+@operation("sagemaker", "BatchDescribeModelPackage")
+def batch_describe_model_package(call: Call, request: Request) -> Output:
+    summaries, errors = {}, {}
+    for arn in request["ModelPackageArnList"]:
+        try:
+            summaries[arn] = described(find(call, arn))
+        except AwsError as error:
+            errors[arn] = {"ErrorCode": error.code, "ErrorResponse": error.message}
+    document = {"ModelPackageSummaries": summaries, "BatchDescribeModelPackageErrorMap": errors}
+    return describe("sagemaker", "BatchDescribeModelPackage", {k: v for k, v in document.items() if v})
+
+
+def find(call: Call, name_or_arn: str) -> Resource:
+    """The package by its name, ``group/version`` or ARN, or AWS's error."""
+    return registration.find(call, name_or_arn)
+
+
+def is_versioned(row: Resource) -> bool:
+    return "ModelPackageGroupName" in row.document
+
+
+def described(row: Resource) -> dict[str, Any]:
+    """In the members of DescribeModelPackage, and of Search's ModelPackage."""
+    document = {
+        "CertifyForMarketplace": False,
+        **row.document,
+        "ModelPackageArn": row.arn,
+        "ModelPackageStatus": row.status,
+        "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
+        "CreationTime": row.created,
+    }
+    if row.modified > row.created:
+        document["LastModifiedTime"] = row.modified
+    return document
+
+
+def _summary(row: Resource) -> dict[str, Any]:
+    """``_Name`` is what NameContains and the order by name go by."""
+    name = row.document.get("ModelPackageGroupName") or row.name
+    return {**described(row), "_Name": name}
+
+
+def _metadata(content: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for section, member in _CARD_METADATA:
+        part = content.get(section)
+        if isinstance(part, dict) and member in part:
+            kept.setdefault(section, {})[member] = part[member]
+    return kept
+
+
+def not_approved(row: Resource) -> AwsError:
+    return invalid(
+        f"Cannot create a model from the model package {row.arn}: its ModelApprovalStatus is "
+        f"{row.document.get('ModelApprovalStatus', PENDING)}. Only a versioned model package that is {APPROVED} "
+        "can be deployed."
+    )
