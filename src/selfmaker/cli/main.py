@@ -21,6 +21,7 @@ COMMANDS = {
     "stop": "Stop a job.",
     "interrupt": "Interrupt a spot training job, which then starts again from its checkpoints.",
     "endpoints": "List the endpoints.",
+    "approve": "Approve or reject a version of a model package group.",
     "operations": "List the AWS operations that are answered.",
     "doctor": "Show what this machine can do, and what would mend what it can't.",
 }

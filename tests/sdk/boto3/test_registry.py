@@ -348,3 +348,25 @@ def test_nothing_is_lost_by_a_kill(new_server, account_on):
     listed = client.list_model_packages(ModelPackageGroupName="kept")["ModelPackageSummaryList"]
     assert [s["ModelApprovalStatus"] for s in listed] == ["PendingManualApproval", "Approved"]
     assert register(client, "kept").endswith("/4")
+
+
+def test_a_person_approves_on_the_command_line(account, client, group):
+    def approve(*arguments):
+        done = account.server.selfmaker("approve", *arguments)
+        return done.returncode, done.stdout + done.stderr
+
+    def status(version):
+        described = client.describe_model_package(ModelPackageName=f"{group}/{version}")
+        return described["ModelApprovalStatus"], described.get("ApprovalDescription")
+
+    assert approve(group) == (1, f"selfmaker: the model package group {group} has no versions\n")
+    arns = [register(client, group, ModelPackageDescription="for a person") for _ in range(3)]
+    code, waiting = approve()
+    assert code == 0 and f"{group}/1" in waiting and "for a person" in waiting
+    assert approve(f"{group}/1", "-m", "good") == (0, f"{group}/1 is Approved (it was PendingManualApproval)\n")
+    assert approve(arns[1], "--reject")[0] == 0
+    assert approve(group)[0] == 0  # the newest
+    assert [status(version) for version in (1, 2, 3)] == [("Approved", "good"), ("Rejected", None), ("Approved", None)]
+    assert f"{group}/" not in approve()[1]
+    code, said = approve(f"{group}/4")
+    assert (code, said.count("\n")) == (1, 1) and "does not exist" in said
