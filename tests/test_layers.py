@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "logs": SERVICE,
     "cloudwatch": SERVICE,
     "ecr": SERVICE,
+    "sqs": SERVICE,
     "cli": {"aws", "client", "app", "wiring", "executors"},
 }
 LEAF_IMPORTS = {"settings": {"errors"}, "errors": set(), "clock": set(), "ids": set(), "services": set()}

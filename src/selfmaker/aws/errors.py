@@ -12,3 +12,4 @@ class AwsError(Exception):
         self.message = message
         self.status = status
         self.members = members
+        self.query_code = code  # where a service that once spoke the query protocol had another name for it

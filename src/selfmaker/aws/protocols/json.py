@@ -53,7 +53,7 @@ class Json:
             "Content-Type": f"application/x-amz-json-{version}",
         }
         if circumstances.service is not None and circumstances.service.query_compatible:
-            headers["x-amzn-query-error"] = f"{error.code};{'Sender' if status < 500 else 'Receiver'}"
+            headers["x-amzn-query-error"] = f"{error.query_code};{'Sender' if status < 500 else 'Receiver'}"
         return HttpResponse(status, headers, json_shapes.dumps({"__type": error.code, **error_body(shape, error)}))
 
 

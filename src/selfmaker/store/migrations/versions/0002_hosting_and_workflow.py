@@ -9,6 +9,7 @@ down_revision = "0001"
 
 def upgrade() -> None:
     _events()
+    _queues()
 
 
 def _events() -> None:
@@ -40,3 +41,33 @@ def _events() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_deliveries_due"), "deliveries", ["due"], unique=False)
+
+
+def _queues() -> None:
+    op.create_table(
+        "queue_messages",
+        sa.Column("sequence", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("queue", sa.String(length=512), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("attributes", sa.JSON(), nullable=False),
+        sa.Column("system", sa.JSON(), nullable=False),
+        sa.Column("group", sa.String(length=128), nullable=True),
+        sa.Column("sent", sa.Float(), nullable=False),
+        sa.Column("visible", sa.Float(), nullable=False),
+        sa.Column("received", sa.Integer(), nullable=False),
+        sa.Column("first_received", sa.Float(), nullable=True),
+        sa.Column("receipt", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_queue_messages")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_queue_messages_queue_visible"), "queue_messages", ["queue", "visible"], unique=False)
+    op.create_table(
+        "queue_duplicates",
+        sa.Column("queue", sa.String(length=512), nullable=False),
+        sa.Column("key", sa.String(length=256), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("queue", "key", name=op.f("pk_queue_duplicates")),
+    )

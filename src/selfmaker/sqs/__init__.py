@@ -1,0 +1,1 @@
+"""SQS: queues whose messages survive whatever ends the server."""

@@ -1,0 +1,174 @@
+"""Queues as a user of boto3 knows them."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+
+@pytest.fixture
+def sqs(server):
+    return server.client("sqs")
+
+
+@pytest.fixture
+def queue(sqs, account):
+    return sqs.create_queue(QueueName=account.unique("queue"))["QueueUrl"]
+
+
+def bodies(answer: dict) -> list[str]:
+    return [message["Body"] for message in answer.get("Messages", [])]
+
+
+def refused(call, **request) -> str:
+    with pytest.raises(ClientError) as caught:
+        call(**request)
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    return str(caught.value.response["Error"]["Code"])
+
+
+def test_a_message_is_received_hidden_and_deleted(sqs, queue) -> None:
+    sent = sqs.send_message(
+        QueueUrl=queue,
+        MessageBody="a ü",
+        MessageAttributes={
+            "n": {"DataType": "Number", "StringValue": "1"},
+            "b": {"DataType": "Binary", "BinaryValue": b"\0\xff"},
+        },
+    )
+    got = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"], AttributeNames=["All"])["Messages"][0]
+    assert got["MessageId"] == sent["MessageId"] and got["Body"] == "a ü"
+    assert got["MD5OfMessageAttributes"] == sent["MD5OfMessageAttributes"]
+    assert got["MessageAttributes"]["b"]["BinaryValue"] == b"\0\xff"
+    assert got["Attributes"]["ApproximateReceiveCount"] == "1"
+    assert bodies(sqs.receive_message(QueueUrl=queue)) == []
+    numbers = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert numbers["ApproximateNumberOfMessagesNotVisible"] == "1" and numbers["ApproximateNumberOfMessages"] == "0"
+    sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=got["ReceiptHandle"], VisibilityTimeout=0)
+    again = sqs.receive_message(QueueUrl=queue)["Messages"][0]
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=again["ReceiptHandle"])
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=again["ReceiptHandle"])
+    assert sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessagesNotVisible"])[
+        "Attributes"
+    ] == {"ApproximateNumberOfMessagesNotVisible": "0"}
+
+
+def test_a_waiting_receiver_gets_what_comes(sqs, queue) -> None:
+    sender = threading.Timer(0.3, lambda: sqs.send_message(QueueUrl=queue, MessageBody="late"))
+    sender.start()
+    assert bodies(sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)) == ["late"]
+    sender.join()
+
+
+def test_a_message_whose_time_is_up_comes_back_to_who_waits(sqs, queue) -> None:
+    sqs.send_message(QueueUrl=queue, MessageBody="x")
+    assert bodies(sqs.receive_message(QueueUrl=queue, VisibilityTimeout=1)) == ["x"]
+    assert bodies(sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)) == ["x"]
+
+
+def test_each_message_goes_to_one_of_many_receivers(sqs, queue) -> None:
+    for start in range(0, 40, 10):
+        entries = [{"Id": str(n), "MessageBody": str(n)} for n in range(start, start + 10)]
+        assert len(sqs.send_message_batch(QueueUrl=queue, Entries=entries)["Successful"]) == 10
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10), range(8)))
+    received = [body for answer in answers for body in bodies(answer)]
+    assert sorted(map(int, received)) == list(range(40))
+
+
+def test_a_fifo_queue_keeps_the_order_of_a_group_and_knows_duplicates(sqs, account) -> None:
+    name = account.unique("queue") + ".fifo"
+    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    queue = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    first = sqs.send_message(QueueUrl=queue, MessageBody="1", MessageGroupId="a")
+    second = sqs.send_message(QueueUrl=queue, MessageBody="1", MessageGroupId="a")
+    assert first["MessageId"] == second["MessageId"]
+    for body, group in (("2", "a"), ("3", "b")):
+        sqs.send_message(QueueUrl=queue, MessageBody=body, MessageGroupId=group)
+    one = sqs.receive_message(QueueUrl=queue)["Messages"][0]
+    assert one["Body"] == "1"
+    assert bodies(sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)) == ["3"]
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=one["ReceiptHandle"])
+    assert bodies(sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)) == ["2"]
+    assert refused(sqs.send_message, QueueUrl=queue, MessageBody="4") == "MissingParameter"
+
+
+def test_what_is_received_too_often_goes_to_the_dead_letters(sqs, account, queue) -> None:
+    dead = sqs.create_queue(QueueName=account.unique("dead"))["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 2})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"RedrivePolicy": policy, "VisibilityTimeout": "0"})
+    sqs.send_message(QueueUrl=queue, MessageBody="bad")
+    received = [bodies(sqs.receive_message(QueueUrl=queue)) for _ in range(3)]
+    assert received == [["bad"], ["bad"], []]
+    assert bodies(sqs.receive_message(QueueUrl=dead)) == ["bad"]
+    assert sqs.list_dead_letter_source_queues(QueueUrl=dead)["queueUrls"] == [queue]
+
+
+def test_a_queue_of_that_name_is_found_not_made_again(sqs, account, queue) -> None:
+    name = queue.rpartition("/")[2]
+    assert sqs.create_queue(QueueName=name)["QueueUrl"] == queue == sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    code = refused(sqs.create_queue, QueueName=name, Attributes={"DelaySeconds": "5"})
+    assert code == "QueueAlreadyExists"
+    assert queue in sqs.list_queues(QueueNamePrefix=name)["QueueUrls"]
+    sqs.tag_queue(QueueUrl=queue, Tags={"a": "b"})
+    assert sqs.list_queue_tags(QueueUrl=queue)["Tags"] == {"a": "b"}
+    sqs.delete_queue(QueueUrl=queue)
+    with pytest.raises(sqs.exceptions.QueueDoesNotExist):
+        sqs.get_queue_url(QueueName=name)
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        ({"MessageBody": ""}, "MissingParameter"),
+        ({"MessageBody": "a\0"}, "InvalidMessageContents"),
+        ({"MessageBody": "a" * 1_048_577}, "InvalidParameterValue"),
+        ({"MessageBody": "a", "DelaySeconds": 901}, "InvalidParameterValue"),
+        ({"MessageBody": "a", "MessageAttributes": {"x": {"DataType": "Number", "StringValue": "y"}}},
+         "InvalidParameterValue"),
+    ],
+)  # fmt: skip
+def test_a_bad_message_is_refused(sqs, queue, request_: dict, code: str) -> None:
+    assert refused(sqs.send_message, QueueUrl=queue, **request_) == code
+    assert bodies(sqs.receive_message(QueueUrl=queue)) == []
+
+
+def test_bad_requests_are_refused_in_aws_words(sqs, queue) -> None:
+    assert refused(sqs.create_queue, QueueName="no good") == "InvalidParameterValue"
+    assert refused(sqs.create_queue, QueueName="q", Attributes={"ContentBasedDeduplication": "true"}) == "InvalidAttributeName"
+    assert refused(sqs.create_queue, QueueName="q", Attributes={"DelaySeconds": "x"}) == "InvalidAttributeValue"
+    assert refused(sqs.delete_message, QueueUrl=queue, ReceiptHandle="x") == "ReceiptHandleIsInvalid"
+    assert refused(sqs.receive_message, QueueUrl=queue, MaxNumberOfMessages=11) == "InvalidParameterValue"
+    code = refused(sqs.receive_message, QueueUrl=queue + "x")
+    assert code == "AWS.SimpleQueueService.NonExistentQueue"
+
+
+def test_messages_survive_a_kill(new_server) -> None:
+    own_server = new_server()
+    sqs = own_server.client("sqs")
+    queue = sqs.create_queue(QueueName="q")["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody="kept")
+    own_server.kill()
+    own_server.start()
+    assert bodies(own_server.client("sqs").receive_message(QueueUrl=queue)) == ["kept"]
+
+
+def test_the_resource_interface_works(server, account) -> None:
+    client = server.client("sqs")
+    resource = boto3.resource(
+        "sqs",
+        endpoint_url=client.meta.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=client._request_signer._credentials.access_key,
+        aws_secret_access_key=client._request_signer._credentials.secret_key,
+    )
+    queue = resource.create_queue(QueueName=account.unique("queue"))
+    queue.send_message(MessageBody="m")
+    for message in queue.receive_messages():
+        assert message.body == "m"
+        message.delete()
+    assert queue.attributes["ApproximateNumberOfMessages"] == "0"
