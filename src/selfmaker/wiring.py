@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from selfmaker import cloudwatch, ecr, iam, logs, s3, sagemaker, sagemaker_metrics, sagemaker_runtime, sts
+from selfmaker import cloudwatch, ecr, iam, logs, s3, sagemaker, sagemaker_metrics, sagemaker_runtime, sqs, sts
 from selfmaker.aws.edge import Edge, EdgeSettings
 from selfmaker.aws.port import Port
 from selfmaker.client.environment import SITE, Connection, job_environment
@@ -28,12 +28,13 @@ from selfmaker.store.jobs import JobTable
 from selfmaker.store.log_streams import LogStreams
 from selfmaker.store.metrics import Metrics
 from selfmaker.store.migrate import bring_up_to_date
+from selfmaker.store.queues import QueueMessages
 from selfmaker.store.resources import Resources
 from selfmaker.store.tags import Tags
 from selfmaker.store.trial_metrics import TrialMetrics
 from selfmaker.sts.sessions import secret_while_good
 
-SERVICE_PACKAGES = (sagemaker, sagemaker_metrics, sagemaker_runtime, s3, sts, iam, logs, cloudwatch, ecr)
+SERVICE_PACKAGES = (sagemaker, sagemaker_metrics, sagemaker_runtime, s3, sts, iam, logs, cloudwatch, ecr, sqs)
 
 OWNER = "selfmaker"  # whose credentials ``run/credentials.json`` holds
 SERVING_OWNER = "selfmaker-endpoints"
@@ -52,6 +53,7 @@ class Store:
     metrics: Metrics
     tags: Tags
     trial_metrics: TrialMetrics
+    queues: QueueMessages
 
 
 class Parts:
@@ -131,6 +133,7 @@ def open_store(settings: Settings) -> Store:
         metrics=Metrics(database),
         tags=Tags(database),
         trial_metrics=TrialMetrics(database),
+        queues=QueueMessages(database),
     )
     ensure_default_role(store.resources, settings.account)
     with contextlib.suppress(BucketExists):
