@@ -12,7 +12,8 @@ from selfmaker.client.environment import SITE, Connection, job_environment
 from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Mount
 from selfmaker.iam.role import ensure_default_role
-from selfmaker.jobs.engine import JobKind, Jobs
+from selfmaker.jobs.course import JobKind
+from selfmaker.jobs.engine import Jobs
 from selfmaker.jobs.processing import ProcessingKind
 from selfmaker.jobs.surroundings import SITE_IN_JOB, Surroundings
 from selfmaker.jobs.training import TrainingKind
