@@ -19,7 +19,7 @@ class Answering:
     def __init__(self, name):
         self.name = name
 
-    async def submit(self, request):
+    async def submit(self, request, delivery):
         return Message(200, "", "", "", self.name.encode())
 
 

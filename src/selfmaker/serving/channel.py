@@ -10,16 +10,22 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from selfmaker.errors import SelfmakerError
+from selfmaker.serving.stream import Collected, Stream
 from selfmaker.serving.worker import transport
 from selfmaker.serving.worker.transport import Message
 
+PRIMARY = "primary"  # what AWS calls a model's container in its messages when it is the only one
+_LONGEST_STREAM = 480.0  # seconds from the first piece of a streamed answer to its end: AWS's limit
+
 
 class Unanswered(SelfmakerError):
-    """The model gave no answer: its worker died or took too long. ``status`` as AWS reports it (0: none came)."""
+    """The model gave no answer: its worker died or took too long; or one of several containers answered with an error.
+    ``status`` as AWS reports it (0: none came); ``container`` is the one that failed."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    def __init__(self, message: str, status: int = 0, container: str = PRIMARY) -> None:
         super().__init__(message)
         self.status = status
+        self.container = container
 
 
 class WorkerFailed(SelfmakerError):
@@ -31,20 +37,24 @@ class LineCut(WorkerFailed):
 
 
 class Ticket:
-    """One request on its way. ``deadline`` in the event loop's time."""
+    """One request on its way. ``deadline`` in the event loop's time; ``stream`` takes the pieces of the answer."""
 
-    __slots__ = ("answer", "deadline", "request")
+    __slots__ = ("answer", "deadline", "request", "stream")
 
-    def __init__(self, request: Message, answer: "asyncio.Future[Message]", deadline: float) -> None:
+    def __init__(
+        self, request: Message, answer: "asyncio.Future[Message]", deadline: float, stream: Stream | None = None
+    ) -> None:
         self.request = request
         self.answer = answer
         self.deadline = deadline
+        self.stream: Stream | Collected | None = stream
 
 
 class Channel(Protocol):
     """A worker that is ready. Used on the event loop only. ``outstanding`` tickets are in the order in which they were
-    sent and are answered; ``freed`` is called after each answer, ``lost`` once when the line is cut."""
+    sent and are answered; ``connected`` tells that the line is not cut; ``freed`` is called after each answer, ``lost`` once when the line is cut."""
 
+    connected: bool
     outstanding: "deque[Ticket]"
     freed: Callable[["Channel"], None]
     lost: Callable[["Channel"], None]
@@ -60,19 +70,23 @@ class SocketChannel(asyncio.Protocol):
     """A Channel over a Unix socket. ``ready`` ends when the model is loaded, with WorkerFailed when it cannot be."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.connected = False
         self.outstanding: deque[Ticket] = deque()
         self.freed: Callable[[Channel], None] = _nothing
         self.lost: Callable[[Channel], None] = _nothing
         self.ready: asyncio.Future[None] = loop.create_future()
         self._decoder = transport.Decoder()
         self._transport: asyncio.Transport | None = None
+        self._loop = loop
+        self._serial = 0
         self._cut = asyncio.Event()
         self._cut.set()
 
     def send(self, ticket: Ticket) -> None:
         self.outstanding.append(ticket)
         if self._transport is not None:
-            self._transport.write(transport.message_frame(transport.REQUEST, 0, ticket.request))
+            self._serial = (self._serial + 1) & 0xFFFFFFFF
+            self._transport.write(transport.message_frame(transport.REQUEST, self._serial, ticket.request))
 
     def close(self) -> None:
         if self._transport is not None:
@@ -85,16 +99,22 @@ class SocketChannel(asyncio.Protocol):
 
     def connection_made(self, made: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, made)  # uvloop's own class, which is registered nowhere
+        self.connected = True
         self._cut.clear()
 
     def data_received(self, data: bytes) -> None:
         answered = False
-        for kind, _, payload in self._decoder.feed(data):
+        for kind, number, payload in self._decoder.feed(data):
             if kind == transport.RESPONSE and self.outstanding:
                 ticket = self.outstanding.popleft()
                 answered = True
                 if not ticket.answer.done():
-                    ticket.answer.set_result(transport.parse_message(payload))
+                    answer = transport.parse_message(payload)
+                    ticket.answer.set_result(
+                        ticket.stream.whole(answer) if isinstance(ticket.stream, Collected) else answer
+                    )
+            elif kind in (transport.BEGIN, transport.PART) and self.outstanding:
+                self._piece(kind, number, payload)
             elif not self.ready.done():
                 if kind == transport.READY:
                     self.ready.set_result(None)
@@ -103,8 +123,31 @@ class SocketChannel(asyncio.Protocol):
         if answered:
             self.freed(self)
 
+    def _piece(self, kind: int, number: int, payload: bytes) -> None:
+        """A part of a streamed answer to the request that is at the front."""
+        ticket = self.outstanding[0]
+        if kind == transport.BEGIN:
+            if ticket.stream is None or ticket.answer.done():
+                ticket.stream = Collected()
+            ticket.deadline = self._loop.time() + _LONGEST_STREAM
+            ticket.stream.begin(transport.parse_message(payload), self._hold, lambda: self._cancel(number))
+        elif ticket.stream is not None and not ticket.answer.cancelled():
+            ticket.stream.part(payload)
+
+    def _hold(self, held: bool) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            if held:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def _cancel(self, number: int) -> None:
+        if self._transport is not None:
+            self._transport.write(transport.frame(transport.CANCEL, number, b""))
+
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
+        self.connected = False
         if not self.ready.done():
             self.ready.set_exception(LineCut("the worker ended before its model was loaded"))
         self.lost(self)

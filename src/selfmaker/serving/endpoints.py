@@ -18,6 +18,7 @@ from selfmaker import clock
 from selfmaker.errors import Conflict, SelfmakerError
 from selfmaker.executors.protocol import Executor, Mount
 from selfmaker.objects.store import ObjectStore
+from selfmaker.serving.delivery import PLAIN, Delivery
 from selfmaker.serving.deployment import Deployment, Tools, with_changes
 from selfmaker.serving.model_files import ModelFiles
 from selfmaker.serving.preparation import Around, Environments, Preparation, Surroundings
@@ -80,6 +81,7 @@ class Endpoints:
         )
         self._router = Router()
         self._live: dict[Key, Deployment] = {}
+        self._leaving: set[Deployment] = set()  # no longer in service, and not yet down
         self._kept: dict[Key, list[str]] = {}  # the folders that the rows speak of, whether workers are up or not
         self._locks: dict[Key, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -144,9 +146,11 @@ class Endpoints:
                 current = self.get(resource.region, resource.name)
         return current
 
-    async def invoke(self, region: str, name: str, request: Message, target: str = "") -> tuple[str, Message]:
+    async def invoke(
+        self, region: str, name: str, request: Message, target: str = "", delivery: Delivery = PLAIN
+    ) -> tuple[str, Message]:
         """See Router.invoke."""
-        return await self._router.invoke((region, name), request, target)
+        return await self._router.invoke((region, name), request, target, delivery)
 
     # -- life
 
@@ -205,7 +209,7 @@ class Endpoints:
         before = self._live.get(key)
         await self._put_in_service(key, deployment)
         if before is not None:
-            self._spawn(before.take_down(INVOCATION_TIMEOUT))
+            self._spawn(self._leave(before, INVOCATION_TIMEOUT))
 
     async def _adjust(self, key: Key) -> None:
         row = await self._row(key)
@@ -243,7 +247,7 @@ class Endpoints:
         self._router.remove(key)
         deployment = self._live.pop(key, None)
         if deployment is not None:
-            await deployment.take_down(_PARTING)
+            await self._leave(deployment, _PARTING)
         row = await self._row(key)
         also = lambda c: tags.forget(c, row.arn)  # noqa: E731
         await self._in_thread(lambda: self._resources.delete(KIND, key[0], key[1], also=also))
@@ -264,6 +268,12 @@ class Endpoints:
         document = {"EndpointConfigName": deployment.spec.config}
         await self._written(key, Change(IN_SERVICE, state, document))
         await self._keep(key, list(deployment.held.values()))
+
+    async def _leave(self, deployment: Deployment, patience: float) -> None:
+        """Take down what is no longer in service. Should that be cut short, ``_close`` does the rest."""
+        self._leaving.add(deployment)
+        await deployment.take_down(patience)
+        self._leaving.discard(deployment)
 
     async def _keep(self, key: Key, names: list[str]) -> None:
         """Keep these folders for the endpoint's row, and no longer those of before."""
@@ -343,7 +353,8 @@ class Endpoints:
         live, self._live = self._live, {}
         for key in live:
             self._router.remove(key)
-        await asyncio.gather(*(deployment.take_down(0) for deployment in live.values()), return_exceptions=True)
+        deployments = {*live.values(), *self._leaving}
+        await asyncio.gather(*(deployment.take_down(0) for deployment in deployments), return_exceptions=True)
 
 
 def _reason(error: SelfmakerError) -> str:

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping
 
 from selfmaker.errors import Conflict, Invalid, NotFound
-from selfmaker.serving.variant import INVOCATION_TIMEOUT, Variant
+from selfmaker.serving.delivery import PLAIN, Answering, Delivery
+from selfmaker.serving.variant import INVOCATION_TIMEOUT
 from selfmaker.serving.worker.transport import Message
 
 Key = tuple[str, str]
@@ -13,7 +14,7 @@ Key = tuple[str, str]
 class Fleet:
     """The variants of one endpoint, and their shares of its traffic. Used on the event loop only."""
 
-    def __init__(self, variants: Mapping[str, Variant], weights: Mapping[str, float]) -> None:
+    def __init__(self, variants: Mapping[str, Answering], weights: Mapping[str, float]) -> None:
         self.variants = dict(variants)
         self._only = next(iter(self.variants.values())) if len(self.variants) == 1 else None
         self._credit: dict[str, float] = {}
@@ -25,7 +26,7 @@ class Fleet:
         self.weights = dict(weights)
         self._credit = dict.fromkeys(weights, 0.0)
 
-    def choose(self, target: str = "") -> Variant:
+    def choose(self, target: str = "") -> Answering:
         """The named variant, or the next one by weight. Raises Invalid."""
         if target:
             variant = self.variants.get(target)
@@ -84,7 +85,9 @@ class Router:
     def keys(self) -> list[Key]:
         return list(self._fleets)
 
-    async def invoke(self, key: Key, request: Message, target: str = "") -> tuple[str, Message]:
+    async def invoke(
+        self, key: Key, request: Message, target: str = "", delivery: Delivery = PLAIN
+    ) -> tuple[str, Message]:
         """The name of the variant that answered, and its answer, whatever its status.
 
         Raises NotFound for the endpoint, Invalid for the variant, Conflict for an endpoint that isn't back yet, and
@@ -94,7 +97,9 @@ class Router:
         if fleet is None:
             fleet = await self._awaited(key)
         variant = fleet.choose(target)
-        return variant.name, await variant.submit(request)
+        if delivery.stream is not None:
+            delivery.stream.variant = variant.name
+        return variant.name, await variant.submit(request, delivery)
 
     async def _awaited(self, key: Key) -> Fleet:
         expected = self._expected.get(key)

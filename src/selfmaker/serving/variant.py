@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from selfmaker.serving.channel import Channel, Ticket, Unanswered, WorkerFailed
+from selfmaker.errors import Invalid
+from selfmaker.serving.channel import PRIMARY, Channel, Ticket, Unanswered, WorkerFailed
+from selfmaker.serving.delivery import PLAIN, Delivery
 from selfmaker.serving.worker.transport import Message
 from selfmaker.serving.worker_process import WorkerProcess
 
@@ -21,6 +23,8 @@ DEPTH = 4  # requests at a worker: the one that it is at, and enough that it nee
 INVOCATION_TIMEOUT = 60.0  # seconds: AWS's limit for a model's answer
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
 _SETTLED = 60.0  # a worker that lived so long has shown that it can
+_STRANGE = "{} is for {} endpoint, which this endpoint is not."
+_SEVERAL = ("TargetContainerHostname", "a direct-invocation multi-container")
 _DIED = "The model's worker process ended while it was at this request. See the endpoint's log."
 
 Launch = Callable[[], Awaitable[WorkerProcess]]
@@ -29,8 +33,9 @@ Launch = Callable[[], Awaitable[WorkerProcess]]
 class Variant:
     """Used on the event loop only. ``launch`` starts one worker and returns when it is ready."""
 
-    def __init__(self, name: str, launch: Launch, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, name: str, launch: Launch, loop: asyncio.AbstractEventLoop, container: str = PRIMARY) -> None:
         self.name = name
+        self.container = container
         self.wanted = 0
         self.timeout = INVOCATION_TIMEOUT
         self._launch = launch
@@ -55,13 +60,21 @@ class Variant:
 
     # -- requests
 
-    def submit(self, request: Message) -> "asyncio.Future[Message]":
+    def submit(self, request: Message, delivery: Delivery = PLAIN) -> "asyncio.Future[Message]":
         """The answer, whatever its status; Unanswered when the worker died or took too long."""
-        ticket = Ticket(request, self._loop.create_future(), self._loop.time() + self.timeout)
+        if delivery.model or delivery.container:
+            raise Invalid(_STRANGE.format(*(("TargetModel", "a multi-model") if delivery.model else _SEVERAL)))
+        deadline = self._loop.time() + (delivery.timeout or self.timeout)
+        ticket = Ticket(request, self._loop.create_future(), deadline, delivery.stream)
         self._send(ticket)
         if self._sweep is None:
             self._sweep = self._loop.call_later(min(1.0, self.timeout), self._expire)
         return ticket.answer
+
+    def refuse_waiting(self, message: str, status: int = 0) -> None:
+        """Give up the requests that no worker has yet: there will be none."""
+        while self._waiting:
+            self._refuse(self._waiting.popleft(), message, status)
 
     def _send(self, ticket: Ticket) -> None:
         if self._closed:
@@ -88,11 +101,11 @@ class Variant:
         for process in list(self._workers.values()):
             line = process.channel.outstanding
             if line and line[0].deadline <= now:
-                _give_up(line[0])
+                self._give_up(line[0])
                 process.kill()
         for ticket in self._waiting:
             if ticket.deadline <= now:
-                _give_up(ticket)
+                self._give_up(ticket)
         while self._waiting and self._waiting[0].answer.done():
             self._waiting.popleft()
         self._sweep = self._loop.call_later(min(1.0, self.timeout), self._expire) if self.outstanding else None
@@ -141,7 +154,7 @@ class Variant:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         while self._waiting:
-            _refuse(self._waiting.popleft(), f"variant {self.name} was taken out of service")
+            self._refuse(self._waiting.popleft(), f"variant {self.name} was taken out of service")
         await asyncio.gather(*(process.stop() for process in self._workers.values()))
 
     def _adopt(self, process: WorkerProcess) -> None:
@@ -149,7 +162,10 @@ class Variant:
         channel.freed, channel.lost = self._freed, self._lost
         self._workers[channel] = process
         self._born[channel] = self._loop.time()
-        self._freed(channel)
+        if channel.connected:
+            self._freed(channel)
+        else:  # it died as soon as it was ready, when nobody listened yet
+            self._lost(channel)
 
     async def _retire(self, process: WorkerProcess) -> None:
         """Give the worker nothing more, wait for what it has, end it."""
@@ -159,7 +175,7 @@ class Variant:
         while channel.outstanding and not process.ended.done():
             await asyncio.sleep(0.02)
         for ticket in channel.outstanding:
-            _refuse(ticket, _DIED, 500)
+            self._refuse(ticket, _DIED, 500)
         await process.stop()
 
     def _lost(self, channel: Channel) -> None:
@@ -168,12 +184,12 @@ class Variant:
             return
         line = channel.outstanding
         if line:
-            _refuse(line.popleft(), _DIED, 500)
+            self._refuse(line.popleft(), _DIED, 500)
         while line:
             self._waiting.appendleft(line.pop())
         if self._closed:
             for ticket in self._waiting:
-                _refuse(ticket, f"variant {self.name} was taken out of service")
+                self._refuse(ticket, f"variant {self.name} was taken out of service")
             return
         for other in self._workers:
             self._freed(other)
@@ -196,6 +212,17 @@ class Variant:
             else:
                 await process.stop()
 
+    def _give_up(self, ticket: Ticket) -> None:
+        self._refuse(
+            ticket,
+            f"Your invocation timed out while waiting for a response from container {self.container}. Review the "
+            "latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again.",
+        )
+
+    def _refuse(self, ticket: Ticket, message: str, status: int = 0) -> None:
+        if not ticket.answer.done():
+            ticket.answer.set_exception(Unanswered(message, status, self.container))
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
@@ -204,16 +231,3 @@ class Variant:
 
 def _nothing(_: Channel) -> None:
     return
-
-
-def _give_up(ticket: Ticket) -> None:
-    _refuse(
-        ticket,
-        "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for "
-        "each container in Amazon CloudWatch, resolve the issue, and try again.",
-    )
-
-
-def _refuse(ticket: Ticket, message: str, status: int = 0) -> None:
-    if not ticket.answer.done():
-        ticket.answer.set_exception(Unanswered(message, status))

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import formats
+from .streaming import Streamed, is_stream
 from .transport import Message
 
 ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
@@ -92,7 +93,7 @@ class Handlers:
         if warm_up is not None:
             self._callable(warm_up, 2)(self.model_dir, self.model)
 
-    def respond(self, request: Message) -> Message:
+    def respond(self, request: Message) -> Message | Streamed:
         """The answer to one request; raises what the user's functions raise."""
         self.context.take(request)
         content_type = request.content_type or formats.JSON
@@ -107,6 +108,8 @@ class Handlers:
         self.unsupported = 415
         prediction = self._predict(self._input(body, content_type), self.model)
         self.unsupported = 406
+        if is_stream(prediction) and "output_fn" not in self.overridden:
+            return self.message(prediction, accept)
         return self.message(self._output(prediction, accept), accept)
 
     # The defaults, which a framework's subclass completes.
@@ -127,9 +130,9 @@ class Handlers:
 
         return encode(prediction, accept)
 
-    def message(self, result: Any, accept: str) -> Message:
+    def message(self, result: Any, accept: str) -> Message | Streamed:
         """A response from what a user's function returned: bytes, text, ``(body, content_type)``, a response object
-        of the containers' ``worker.Response`` kind (Flask's), or anything that JSON can hold."""
+        of the containers' ``worker.Response`` kind (Flask's), an iterator of parts, or anything that JSON can hold."""
         status, content_type, headers = 200, accept, self.context.response_headers
         if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
             body, content_type = result
@@ -141,6 +144,8 @@ class Handlers:
             headers = {**headers, **{name.lower(): value for name, value in given.items()}}
         else:
             body = result
+        if is_stream(body):
+            return Streamed(Message(status, content_type, "", headers.get(ATTRIBUTES, ""), b""), body)
         data = formats.body_of(body)
         if data is None:
             raise TypeError("the script's output_fn or transform_fn returned None instead of a response")

@@ -17,7 +17,7 @@ import time
 import traceback
 from typing import Any
 
-from . import script, transport
+from . import script, streaming, transport
 from .handlers import Handlers, failure, reason
 
 _LAST_WORDS = 2.0
@@ -55,10 +55,12 @@ def serve(connection: transport.Connection, handlers: Handlers) -> None:
         for kind, number, payload in frames:
             if kind == transport.REQUEST:
                 answer = respond(handlers, transport.parse_message(payload))
+                if isinstance(answer, streaming.Streamed):
+                    answer = streaming.send(connection, number, answer, lambda e: failure(e, handlers.unsupported))
                 connection.send(transport.message_frame(transport.RESPONSE, number, answer))
 
 
-def respond(handlers: Handlers, request: transport.Message) -> transport.Message:
+def respond(handlers: Handlers, request: transport.Message) -> transport.Message | streaming.Streamed:
     """The answer to one request; an exception becomes a response and a traceback in the log."""
     try:
         return handlers.respond(request)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from . import formats
 from .handlers import Handlers, RequestError
+from .streaming import Streamed
 from .tfs.bodies import parse, request_of
 from .transport import Message
 
@@ -65,7 +66,7 @@ class TensorflowHandlers(Handlers):
 
             self._port = serve(self.model)
 
-    def respond(self, request: Message) -> Message:
+    def respond(self, request: Message) -> Message | Streamed:
         path = self._path(request.attributes)
         try:
             if not self._own:
@@ -79,7 +80,7 @@ class TensorflowHandlers(Handlers):
             sys.stderr.flush()
             return self._error(500, str(error))
 
-    def _by_handlers(self, request: Message, path: str) -> Message:
+    def _by_handlers(self, request: Message, path: str) -> Message | Streamed:
         context = self._context(request, path)
         body = io.BytesIO(request.body)
         if self._handler is not None:

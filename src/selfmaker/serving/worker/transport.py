@@ -3,15 +3,20 @@
 A frame is the length of what follows (4 bytes, big endian), a kind (1 byte), a request number (4 bytes) and a payload.
 The payload of REQUEST and RESPONSE is a ``Message``; of READY and FAILED it is UTF-8 text. Responses come in the order
 of their requests: the router relies on it to tell which request a dead worker had begun.
+
+A streamed response is a BEGIN (a ``Message`` without body), any number of PARTs (plain bytes) and a RESPONSE that ends
+it: its status says how, its body is the error or empty. A CANCEL with the request's number asks for that end at once.
 """
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from typing import NamedTuple
 
 REQUEST, RESPONSE, READY, FAILED = 1, 2, 3, 4
+BEGIN, PART, CANCEL = 5, 6, 7
 
 _HEAD = struct.Struct("!IBI")
 _AFTER_LENGTH = _HEAD.size - 4
@@ -87,9 +92,14 @@ class Connection:
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._decoder = Decoder()
+        self._pending: list[tuple[int, int, bytes]] = []
+        self._cancelled: set[int] = set()
 
     def receive(self) -> list[tuple[int, int, bytes]]:
         """Wait for at least one frame and return all that have arrived; an empty list when the router has gone."""
+        if self._pending:
+            pending, self._pending = self._pending, []
+            return pending
         while True:
             data = self._socket.recv(_RECEIVE)
             if not data:
@@ -100,6 +110,22 @@ class Connection:
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
+
+    def cancelled(self, number: int) -> bool:
+        """Whether the router wants no more of the answer to request ``number``. What else has come is kept."""
+        while select.select([self._socket], [], [], 0)[0]:
+            data = self._socket.recv(_RECEIVE)
+            if not data:
+                return True
+            for frame in self._decoder.feed(data):
+                if frame[0] == CANCEL:
+                    self._cancelled.add(frame[1])
+                else:
+                    self._pending.append(frame)
+        if number in self._cancelled:
+            self._cancelled.clear()  # answers come in order: the others were for answers that had ended by then
+            return True
+        return False
 
 
 def _field(text: str) -> bytes:
