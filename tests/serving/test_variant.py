@@ -168,6 +168,30 @@ def test_stop_leaves_nobody_waiting(variant, on_loop, tmp_path):
     assert all(isinstance(answer, Unanswered) for answer in on_loop(scene()))
 
 
+def test_a_worker_that_dies_as_soon_as_it_is_ready_is_replaced(loop, on_loop, launcher, plan_for, output_log, tmp_path):
+    plan, killed = plan_for(SCRIPT), []
+
+    async def launch():
+        process = await launcher.launch(plan, tmp_path / "runs", output_log, 60)
+        if not killed:
+            killed.append(process.handle.pid)
+            process.kill()
+            await process.ended
+            await asyncio.sleep(0.01)
+        return process
+
+    async def scene():
+        variant = Variant("v", launch, loop)
+        await variant.start(1)
+        try:
+            return await asyncio.wait_for(variant.submit(message("hi")), 30)
+        finally:
+            await variant.stop()
+
+    assert on_loop(scene()).status == 200
+    assert len(killed) == 1
+
+
 def test_all_workers_come_up_or_none(loop, on_loop, launcher, plan_for, output_log, tmp_path):
     flag = tmp_path / "first"
     plan = plan_for(

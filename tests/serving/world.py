@@ -7,7 +7,7 @@ import tarfile
 
 from selfmaker import clock, ids
 from selfmaker.aws.operation import Call
-from selfmaker.errors import NotFound
+from selfmaker.errors import NotFound, SelfmakerError
 from selfmaker.objects.store import ObjectStore
 from selfmaker.services import Services
 from selfmaker.serving import endpoints as lives
@@ -33,6 +33,8 @@ def model_fn(model_dir):
 def transform_fn(model, body, content_type, accept):
     if body == b"exit":
         os._exit(1)
+    if body == b"sleep":
+        time.sleep(600)
     return json.dumps({"name": model["name"], "pid": os.getpid(), "variable": os.environ.get("AROUND")})
 """
 
@@ -78,7 +80,7 @@ class World:
         self.objects = ObjectStore(self.database, self.home / "objects")
         self.resources = Resources(self.database)
         self.logs = LogStreams(self.database, self.home / "logs")
-        neighbours = Neighbours(
+        self.neighbours = Neighbours(
             resources=self.resources,
             objects=self.objects,
             environments=self.environments,
@@ -88,7 +90,7 @@ class World:
             home=self.home,
             cores=2,
         )
-        self.endpoints = Endpoints(neighbours, self.loop)
+        self.endpoints = Endpoints(self.neighbours, self.loop)
         self.endpoints.start()
 
     def close(self):
@@ -135,6 +137,17 @@ class World:
         asked = self.endpoints.invoke(REGION, name, Message(0, "x/y", "", "", body), target)
         variant, answer = asyncio.run_coroutine_threadsafe(asked, self.loop).result(60)
         return variant, answer
+
+    def problem_of(self, body):
+        """The error that the answer to ``body`` is."""
+        try:
+            self.ask(body=body)
+        except SelfmakerError as error:
+            return error
+
+    def outstanding(self, name="e"):
+        """How many requests wait for their answers."""
+        return sum(v.outstanding for v in self.endpoints._live[REGION, name].fleet.variants.values())
 
     def name_served(self, **options):
         return json.loads(self.ask(**options)[1].body)["name"]

@@ -144,19 +144,28 @@ class Launcher:
         return WorkerProcess(handle, SocketChannel(self._loop), ended)
 
     async def _until_ready(self, listener: socket.socket, process: WorkerProcess, log: OutputLog) -> None:
-        accepting = asyncio.ensure_future(self._loop.sock_accept(listener))
-        either: list[asyncio.Future[Any]] = [accepting, process.ended]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not accepting.done():
-            accepting.cancel()
+        connected = await self._accepted(listener, process)
+        if connected is None:
             raise WorkerFailed(_why(process.ended.result(), log))
-        connected, _ = accepting.result()
         await self._loop.connect_accepted_socket(lambda: process.channel, connected)
         try:
             await process.channel.ready
         except LineCut as cut:
             process.kill()
             raise WorkerFailed(_why(await asyncio.shield(process.ended), log)) from cut
+
+    async def _accepted(self, listener: socket.socket, process: WorkerProcess) -> socket.socket | None:
+        """The worker's end of the line; None when it ended instead. However this ends, the loop has let go of the
+        listener, whose number the next socket may get."""
+        accepting = asyncio.ensure_future(self._loop.sock_accept(listener))
+        either: list[asyncio.Future[Any]] = [accepting, process.ended]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not accepting.done():
+                accepting.cancel()
+                await asyncio.wait([accepting])
+        return None if accepting.cancelled() else accepting.result()[0]
 
 
 def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
