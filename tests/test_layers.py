@@ -10,7 +10,7 @@ import selfmaker
 SOURCE = Path(selfmaker.__file__).parent
 LEAVES = {"errors", "settings", "clock", "ids", "services"}
 ENGINE = {"store", "objects", "executors", "runtimes", "contract"}
-SERVICE = ENGINE | {"aws", "jobs", "serving", "workflow", "tuning", "sagemaker"}
+SERVICE = ENGINE | {"aws", "jobs", "serving", "transform", "workflow", "tuning", "sagemaker"}
 
 ALLOWED: dict[str, set[str]] = {
     "store": set(),
@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "contract": {"objects"},
     "jobs": ENGINE | {"client"},
     "serving": ENGINE | {"client"},
+    "transform": ENGINE | {"client", "jobs", "serving"},
     "aws": set(),
     "client": set(),
     "sagemaker": SERVICE,

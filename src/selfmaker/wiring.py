@@ -34,6 +34,7 @@ from selfmaker.store.resources import Resources
 from selfmaker.store.tags import Tags
 from selfmaker.store.trial_metrics import TrialMetrics
 from selfmaker.sts.sessions import secret_while_good
+from selfmaker.transform.kind import TransformKind
 
 SERVICE_PACKAGES = (sagemaker, sagemaker_metrics, sagemaker_runtime, s3, sts, iam, logs, cloudwatch, ecr, sqs)
 
@@ -71,6 +72,7 @@ class Parts:
         kinds: dict[str, JobKind] = {
             "TrainingJob": TrainingKind(surroundings),
             "ProcessingJob": ProcessingKind(surroundings),
+            "TransformJob": TransformKind(surroundings),
         }
         self._jobs = Jobs(store.jobs, settings.home / "jobs", kinds, settings.slots, settings.spot_interruption_seconds)
         neighbours = Neighbours(

@@ -19,8 +19,8 @@ from selfmaker.store import resources
 from selfmaker.store.database import Database
 from selfmaker.store.resources import Resource
 
-TRAINING, PROCESSING = "SageMakerTrainingJob", "SageMakerProcessingJob"
-_SUFFIX = {TRAINING: "-aws-training-job", PROCESSING: "-aws-processing-job"}
+TRAINING, PROCESSING, TRANSFORM = "SageMakerTrainingJob", "SageMakerProcessingJob", "SageMakerTransformJob"
+_SUFFIX = {TRAINING: "-aws-training-job", PROCESSING: "-aws-processing-job", TRANSFORM: "-aws-transform-job"}
 
 
 def tracked(

@@ -49,6 +49,26 @@ def of_processing_job(job: Mapping[str, Any]) -> Members:
     }
 
 
+def of_transform_job(job: Mapping[str, Any]) -> Members:
+    """As ``of_training_job``, of what DescribeTransformJob shows."""
+    given, output = job["TransformInput"], job["TransformOutput"]
+    source = given["DataSource"].get("S3DataSource", {}).get("S3Uri")
+    status, reason = job["TransformJobStatus"], job.get("FailureReason") or ""
+    return {
+        "Parameters": {**_machines(job["TransformResources"]), "SageMaker.ModelName": _text(job["ModelName"])},
+        "InputArtifacts": _known({"SageMaker.TransformInput": _artifact(source, given.get("ContentType"))}),
+        "OutputArtifacts": _known(
+            {"SageMaker.TransformOutput": _artifact(output.get("S3OutputPath"), output.get("Accept"))}
+        ),
+        **_life(
+            status,
+            f"Status: {status}, failure reason: {reason}.",
+            job.get("TransformStartTime"),
+            job.get("TransformEndTime"),
+        ),
+    }
+
+
 def parameter(text: str) -> dict[str, Any]:
     """A hyperparameter as a number where it is one, else as text."""
     if _NUMBER.fullmatch(text) and math.isfinite(float(text)):

@@ -10,10 +10,10 @@ from selfmaker.errors import NotFound
 from selfmaker.jobs.engine import Jobs
 from selfmaker.jobs.training import NAMESPACE
 from selfmaker.sagemaker import experiment_entity as entity
-from selfmaker.sagemaker import processing_job, training_job
+from selfmaker.sagemaker import processing_job, training_job, transform_job
 from selfmaker.sagemaker.experiment_config import TRAINING
 from selfmaker.sagemaker.experiment_entity import COMPONENT, TRIAL
-from selfmaker.sagemaker.job_component import of_processing_job, of_training_job
+from selfmaker.sagemaker.job_component import of_processing_job, of_training_job, of_transform_job
 from selfmaker.sagemaker.trial import trials_of
 from selfmaker.settings import Settings
 from selfmaker.store.jobs import Job, JobTable
@@ -42,7 +42,7 @@ class View:
     @classmethod
     def of_all(cls, call: Call) -> "View":
         """For all components of the region, by one query of each kind."""
-        kinds = (training_job.KIND, processing_job.KIND)
+        kinds = (training_job.KIND, processing_job.KIND, transform_job.KIND)
         jobs = {job.arn: job for kind in kinds for job in call.use(Jobs).of_kind(kind, call.region)}
         return cls(call, jobs, {row.name: row for row in entity.rows(call, TRIAL)})
 
@@ -75,11 +75,11 @@ class View:
     def _job_described(self, job: Job) -> dict[str, Any]:
         if job.kind == training_job.KIND:
             return training_job.described(job, self.call.use(Settings).spot_discount)
-        return processing_job.described(job)
+        return transform_job.described(job) if job.kind == transform_job.KIND else processing_job.described(job)
 
     def _of_job(self, job: Job) -> dict[str, Any]:
-        derive = of_training_job if job.kind == training_job.KIND else of_processing_job
-        return derive(self._job_described(job))
+        derive = {training_job.KIND: of_training_job, transform_job.KIND: of_transform_job}
+        return derive.get(job.kind, of_processing_job)(self._job_described(job))
 
 
 def measured(call: Call, documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -23,7 +23,11 @@ INPUT = "Input"
 SAGEMAKER_INPUT, SAGEMAKER_OUTPUT = "SageMakerInput", "SageMakerOutput"
 INFERENCE_ID, INFERENCE_TIME = "SageMakerInferenceId", "SageMakerInferenceTime"
 
-_SYNONYMS = {"application/jsonl": JSON_LINES, "application/x-jsonlines": JSON_LINES, "application/json-lines": JSON_LINES}
+_SYNONYMS = {
+    "application/jsonl": JSON_LINES,
+    "application/x-jsonlines": JSON_LINES,
+    "application/json-lines": JSON_LINES,
+}
 
 
 class Unprocessable(Invalid):
