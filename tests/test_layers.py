@@ -38,7 +38,13 @@ ALLOWED: dict[str, set[str]] = {
 LEAF_IMPORTS = {"settings": {"errors"}, "errors": set(), "clock": set(), "ids": set(), "services": set()}
 
 
-STAND_ALONE = ("runtimes/packages", "runtimes/algorithms", "serving/worker/", "client/site")  # need nothing of ours
+STAND_ALONE = (  # need nothing of ours
+    "runtimes/packages",
+    "runtimes/algorithms",
+    "contract/programs",
+    "serving/worker/",
+    "client/site",
+)
 
 
 def imported(path: Path) -> set[str]:

@@ -74,17 +74,41 @@ def test_other_jobs_are_told_nothing():
     assert plain.argv(0, COMMAND, 1) == COMMAND.argv
 
 
-@pytest.mark.parametrize(
-    ("framework", "name"),
-    [
-        ("pytorch", "distributed_dataparallel_enabled"),
-        ("tensorflow", "mpi_enabled"),
-        ("tensorflow", "parameter_server_enabled"),
-    ],
-)
-def test_what_is_not_here_is_refused_by_name(framework, name):
-    with pytest.raises(Invalid, match=f"sagemaker_{name}|parameter servers"):
-        distribution(framework, script(**{name: True}), COMMAND, HOSTS, "job")
+@pytest.mark.parametrize("name", ["distributed_dataparallel_enabled", "pytorch_xla_multi_worker_enabled"])
+def test_what_is_not_here_is_refused_by_name(name):
+    with pytest.raises(Invalid, match=f"sagemaker_{name}"):
+        distribution("pytorch", script(**{name: True}), COMMAND, HOSTS, "job")
+
+
+def test_parameter_servers_are_described_as_tensorflows_image_does():
+    spread = distribution("tensorflow", script(parameter_server_enabled=True), COMMAND, HOSTS, "job")
+    told = [json.loads(spread.variables(index, "lo")["TF_CONFIG"]) for index in (0, 1)]
+    cluster = told[0]["cluster"]
+    assert cluster == told[1]["cluster"]
+    places = [place for task in ("master", "worker", "ps") for place in cluster[task]]
+    assert [place.partition(":")[0] for place in places] == ["algo-1", "algo-2", "algo-1", "algo-2"]
+    assert len({place.partition(":")[2] for place in places}) == 4, "the hosts share a machine"
+    assert [one["task"] for one in told] == [{"index": 0, "type": "master"}, {"index": 0, "type": "worker"}]
+    assert spread.argv(1, COMMAND, 1)[-4:] == COMMAND.argv
+
+
+def test_parameter_servers_on_one_host_are_none():
+    alone = distribution("tensorflow", script(parameter_server_enabled=True), COMMAND, HOSTS[:1], "job")
+    assert alone.variables(0, "lo") == {}
+    assert alone.argv(0, COMMAND, 1) == COMMAND.argv
+
+
+def test_mpi_starts_as_many_as_are_asked_for_else_one_for_each_gpu():
+    asked = {"mpi_enabled": True, "mpi_num_of_processes_per_host": 3, "mpi_custom_mpi_options": "-verbose"}
+    argv = distribution("tensorflow", script(**asked), COMMAND, HOSTS, "job").argv(0, COMMAND, 8)
+    assert argv[2:] == ("launch", "--per-host", "3", "--options=-verbose", "--", *COMMAND.argv)
+    by_gpu = distribution("pytorch", script(mpi_enabled=True), COMMAND, HOSTS, "job").argv(0, COMMAND, 8)
+    assert by_gpu[3:5] == ("--per-host", "8")
+
+
+def test_a_number_of_processes_that_is_none_is_refused():
+    with pytest.raises(Invalid, match="'many', not a number"):
+        distribution("pytorch", script(mpi_enabled=True, mpi_num_of_processes_per_host="many"), COMMAND, HOSTS, "job")
 
 
 def test_torchrun_needs_a_python_script():

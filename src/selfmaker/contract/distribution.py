@@ -1,8 +1,9 @@
 """How the hosts of a distributed job find each other, for the frameworks whose containers see to that.
 
 PyTorch's container starts the script by ``torchrun`` where the SDK's ``distribution`` says so, and tells a script that
-sets out by itself MASTER_ADDR and MASTER_PORT; TensorFlow's describes the cluster in TF_CONFIG for
-MultiWorkerMirroredStrategy. There each host is a machine with ports of its own, 7777 and 8890; ours share a machine,
+sets out by itself MASTER_ADDR and MASTER_PORT; TensorFlow's describes the cluster in TF_CONFIG, for
+MultiWorkerMirroredStrategy or with parameter servers, which it starts; both start the script by MPI where that is
+asked for. There each host is a machine with ports of its own, 7777 and 8890; ours share a machine,
 and with the hosts of other jobs: each job has ports of its own, and a script that reads what it is told finds them.
 """
 
@@ -11,6 +12,7 @@ import socket
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from selfmaker.contract.script_mode import ScriptCommand, ScriptSettings
 from selfmaker.errors import Invalid
@@ -20,30 +22,47 @@ TENSORFLOW = ("tensorflow",)
 TORCHRUN = ("sagemaker_torch_distributed_enabled", "sagemaker_pytorch_ddp_enabled")
 MIRRORED = "sagemaker_multi_worker_mirrored_strategy_enabled"
 PARAMETER_SERVERS = "sagemaker_parameter_server_enabled"
+MPI, MPI_PROCESSES, MPI_OPTIONS = (
+    "sagemaker_mpi_enabled",
+    "sagemaker_mpi_num_of_processes_per_host",
+    "sagemaker_mpi_custom_mpi_options",
+)
 REFUSED = {
-    "sagemaker_mpi_enabled": "MPI (Horovod)",
     "sagemaker_distributed_dataparallel_enabled": "SageMaker's distributed data parallel library",
     "sagemaker_pytorch_xla_multi_worker_enabled": "PyTorch/XLA",
 }
+
+PROGRAMS = Path(__file__).parent / "programs"
+"""Stand-alone programs that start scripts on several hosts, and where the hosts of a job find them."""
+PROGRAMS_IN_JOB = "/opt/selfmaker/programs"
+COMPANY = "/opt/selfmaker/company"
+"""A folder that the hosts of one job share, where there is MPI: the sockets by which they start programs."""
+MPI_PACKAGES = ("openmpi", "mpi4py")
+
 _FIRST_PORT, _PORTS = 10000, 20000  # below those that systems give to outgoing connections
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """What the hosts of one job are told. ``ports`` are free ones, one for each host; ``torchrun``: whether the script
-    is started by it; ``mirrored``: whether TensorFlow's workers are to find each other."""
+    """What the hosts of one job are told. ``ports`` are free ones, one for each host (with parameter servers two);
+    ``torchrun``: whether the script is started by it; ``mirrored``: whether TensorFlow's workers are to find each
+    other; ``servers``: whether each host has a parameter server."""
 
     framework: str = ""
     hosts: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
     torchrun: bool = False
     mirrored: bool = False
+    servers: bool = False
+    mpi: "Mpi | None" = None
 
     def variables(self, index: int, interface: str) -> dict[str, str]:
         """The variables of one host, beyond the toolkit's."""
         if self.framework in TORCH:
             told = {"MASTER_ADDR": self.hosts[0], "MASTER_PORT": str(self.ports[0])}
             return {**told, "NCCL_SOCKET_IFNAME": interface, "GLOO_SOCKET_IFNAME": interface}
+        if self.servers:
+            return {"TF_CONFIG": json.dumps(self._with_servers(index))}
         if self.mirrored:
             workers = [f"{host}:{port}" for host, port in zip(self.hosts, self.ports, strict=True)]
             task = {"index": index, "type": "worker"}
@@ -53,11 +72,32 @@ class Distribution:
     def argv(self, index: int, command: ScriptCommand, processes: int) -> tuple[str, ...]:
         """One host's command instead of ``command``, which runs the script in one process; ``torchrun`` starts as many
         as are wanted: one for each GPU."""
+        if self.servers:
+            return ("python", f"{PROGRAMS_IN_JOB}/parameter_server.py", "--", *command.argv)
+        if self.mpi is not None:
+            own = ("--per-host", str(self.mpi.processes or processes), f"--options={self.mpi.options}")
+            return ("python", f"{PROGRAMS_IN_JOB}/mpi.py", "launch", *own, "--", *command.argv)
         if not self.torchrun:
             return command.argv
         options = ["--nnodes", str(len(self.hosts)), "--nproc_per_node", str(processes)]
         options += ["--master_addr", self.hosts[0], "--master_port", str(self.ports[0]), "--node_rank", str(index)]
         return ("torchrun", *options, *command.argv[1:])
+
+    def _with_servers(self, index: int) -> dict[str, object]:
+        """As TensorFlow's container has it: the first host's script is the master, and each host has a server."""
+        here = [f"{host}:{port}" for host, port in zip(self.hosts, self.ports, strict=False)]
+        servers = [f"{host}:{port}" for host, port in zip(self.hosts, self.ports[len(here) :], strict=True)]
+        cluster = {"master": here[:1], "ps": servers, "worker": here[1:]}
+        task = {"index": index - 1, "type": "worker"} if index else {"index": 0, "type": "master"}
+        return {"cluster": cluster, "environment": "cloud", "task": task}
+
+
+@dataclass(frozen=True)
+class Mpi:
+    """``processes`` on each host, 0 for one on each GPU; ``options`` for mpirun, as on a command line."""
+
+    processes: int
+    options: str
 
 
 def distribution(
@@ -73,17 +113,25 @@ def distribution(
     for name, words in REFUSED.items():
         if asked.get(name):
             raise Invalid(f"AlgorithmError: {words} is not available here ({name}), exit code: 1")
-    if asked.get(PARAMETER_SERVERS) and len(hosts) > 1:
-        raise Invalid(
-            "AlgorithmError: parameter servers are not available here: use MultiWorkerMirroredStrategy, which "
-            f"{MIRRORED} prepares, exit code: 1"
-        )
     torchrun = framework in TORCH and _any(asked, TORCHRUN)
     if torchrun and command.argv[:2] != ("python", script.program):
         raise Invalid("AlgorithmError: torch_distributed needs a Python script as its entry point, exit code: 1")
     mirrored = framework in TENSORFLOW and bool(asked.get(MIRRORED))
-    needed = len(hosts) if framework in TORCH or mirrored else 0
-    return Distribution(framework, tuple(hosts), tuple(_ports(job, needed)), torchrun, mirrored)
+    servers = framework in TENSORFLOW and bool(asked.get(PARAMETER_SERVERS)) and len(hosts) > 1
+    needed = 2 * len(hosts) if servers else len(hosts) if framework in TORCH or mirrored else 0
+    ports = tuple(_ports(job, needed))
+    mpi = _mpi(asked) if not (torchrun or servers) else None
+    return Distribution(framework, tuple(hosts), ports, torchrun, mirrored, servers, mpi)
+
+
+def _mpi(asked: Mapping[str, object]) -> Mpi | None:
+    if not asked.get(MPI):
+        return None
+    given = asked.get(MPI_PROCESSES) or 0
+    try:
+        return Mpi(int(str(given)), str(asked.get(MPI_OPTIONS) or ""))
+    except ValueError:
+        raise Invalid(f"AlgorithmError: {MPI_PROCESSES} is {given!r}, not a number, exit code: 1") from None
 
 
 def _any(asked: Mapping[str, object], names: Sequence[str]) -> bool:

@@ -40,7 +40,8 @@ def launch(
 ) -> "SandboxRun":
     """Fork ``keeper``, which gets the control descriptor; wait (milliseconds) until it says that the sandbox stands.
 
-    ``kept``: descriptors above 2 that the keeper needs, too. ``tidy`` runs once, in the parent, after the end of the run. Raises Refused, Invalid or Unavailable.
+    ``kept``: descriptors above 2 that the keeper needs, too. ``tidy`` runs once, in the parent, after the end of the
+    run. Raises Refused, Invalid or Unavailable.
     """
     syscalls.load()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -10,18 +10,20 @@ The plan (``plan.json``) is what ``jobs.training`` and its like write:
     directory      where it is run, in the job's file system
     sandbox        which executor backend; ``none`` for a program of ours
     hosts          [{name, address, variables, mounts: [[source, target, access]], scratch, remarks, pipes}], with
-                   argv where a host has a command of its own
+                   argv where a host has a command of its own, and mpi where its script is started by MPI
     hidden         host paths out of the job's reach
     network        whether the job may use the network
 
 Imported by the supervisor: only light parts of the standard library and of ours.
 """
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from selfmaker.errors import Invalid
+from selfmaker.contract.distribution import MPI_PACKAGES, PROGRAMS_IN_JOB
+from selfmaker.errors import Invalid, SelfmakerError
 from selfmaker.executors import bare
 from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Access, Executor, Mount, RunSpec
@@ -65,6 +67,8 @@ def _environment(plan: Plan, say: Say) -> Environment:
     sdk = sdk_of_caller(plan["argv"] or ())
     if sdk is not None:
         environment = environments.with_package(environment, sdk, say)
+    if any("mpi" in host for host in plan["hosts"]):
+        environment = _with_mpi(environments, environment, say)
     packages = ", ".join(f"{name} {version}" for name, version in environment.packages.items())
     say(f"selfmaker: environment {environment.prefix.name}: {packages}")
     return environment
@@ -93,7 +97,7 @@ def _run(
     return RunSpec(
         argv=tuple(host.get("argv", argv)),
         environment={
-            "PATH": f"{environment.prefix / 'bin'}:{SYSTEM_PATH}",
+            "PATH": ":".join(_search_path(host, environment)),
             "VIRTUAL_ENV": str(environment.prefix),
             **added,
             **host["variables"],
@@ -106,3 +110,19 @@ def _run(
         hosts={other["name"]: other["address"] for other in plan["hosts"]},
         network=plan["network"],
     )
+
+
+def _search_path(host: dict[str, Any], environment: Environment) -> list[str]:
+    """With MPI, ``ssh`` is ours: it reaches the other hosts of the job."""
+    return [*([f"{PROGRAMS_IN_JOB}/bin"] if "mpi" in host else []), str(environment.prefix / "bin"), SYSTEM_PATH]
+
+
+def _with_mpi(environments: Environments, environment: Environment, say: Say) -> Environment:
+    """With an mpirun, as the images have one. Where none can be had, starting the script says so."""
+    if shutil.which("mpirun", path=f"{environment.prefix / 'bin'}:{SYSTEM_PATH}"):
+        return environment
+    try:
+        return environments.with_package(environment, "\n".join(MPI_PACKAGES), say)
+    except SelfmakerError as error:
+        say(f"selfmaker: no MPI can be installed: {error.message.strip().splitlines()[-1]}")
+        return environment

@@ -20,6 +20,7 @@ from selfmaker.contract.variables import Facts, training_variables
 from selfmaker.errors import Invalid, NotFound
 from selfmaker.executors.protocol import Access
 from selfmaker.jobs import outcome
+from selfmaker.jobs.company import equip
 from selfmaker.jobs.folder import JobFolder, read_json_lines
 from selfmaker.jobs.pipe_channels import pipe_channel
 from selfmaker.jobs.spec import JobSpec
@@ -148,6 +149,7 @@ class TrainingKind:
         if laying.script is not None:
             gpus = gpus_of_host(job, index, len(spec.hosts))
             plan["argv"] = list(laying.distribution.argv(index, laying.script.command, len(gpus) or 1))
+        equip(plan, laying.distribution, laying.folder, place / "channels")
         return plan
 
     def _restore(self, job: Job, spec: JobSpec, place: Path, layout: Layout, *, first: bool) -> list[MountRow]:
