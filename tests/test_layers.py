@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "jobs": ENGINE | {"client"},
     "serving": ENGINE | {"client"},
     "transform": ENGINE | {"client", "jobs", "serving"},
+    "workflow": {"store"},
     "aws": set(),
     "client": set(),
     "sagemaker": SERVICE,

@@ -12,6 +12,7 @@ from selfmaker.client.environment import SITE, Connection, job_environment
 from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Mount
 from selfmaker.iam.role import ensure_default_role
+from selfmaker.jobs import states
 from selfmaker.jobs.course import JobKind
 from selfmaker.jobs.engine import Jobs
 from selfmaker.jobs.processing import ProcessingKind
@@ -20,12 +21,14 @@ from selfmaker.jobs.training import TrainingKind
 from selfmaker.objects.protocol import BucketExists
 from selfmaker.objects.store import ObjectStore
 from selfmaker.runtimes.environments import Environments
+from selfmaker.sagemaker.pipeline_port import PipelinePort
 from selfmaker.services import Services
 from selfmaker.serving.endpoints import Endpoints, Neighbours
 from selfmaker.settings import Settings
 from selfmaker.store.credentials import Credentials
 from selfmaker.store.database import Database
-from selfmaker.store.jobs import JobTable
+from selfmaker.store.executions import ExecutionTable
+from selfmaker.store.jobs import Job, JobTable
 from selfmaker.store.log_streams import LogStreams
 from selfmaker.store.metrics import Metrics
 from selfmaker.store.migrate import bring_up_to_date
@@ -35,6 +38,7 @@ from selfmaker.store.tags import Tags
 from selfmaker.store.trial_metrics import TrialMetrics
 from selfmaker.sts.sessions import secret_while_good
 from selfmaker.transform.kind import TransformKind
+from selfmaker.workflow.engine import Executions
 
 SERVICE_PACKAGES = (sagemaker, sagemaker_metrics, sagemaker_runtime, s3, sts, iam, logs, cloudwatch, ecr, sqs)
 
@@ -55,6 +59,7 @@ class Store:
     metrics: Metrics
     tags: Tags
     trial_metrics: TrialMetrics
+    executions: ExecutionTable
     queues: QueueMessages
 
 
@@ -87,8 +92,10 @@ class Parts:
             mounts=(Mount(SITE, SITE_IN_JOB),),
         )
         self._endpoints = Endpoints(neighbours, loop)
+        self._executions = Executions(store.executions)
+        store.jobs.watch(self._tell_pipelines)
         self.credentials = self._credentials_of(OWNER)
-        self._services = Services(*vars(store).values(), settings, self._jobs, self._endpoints)
+        self._services = Services(*vars(store).values(), settings, self._jobs, self._endpoints, self._executions)
         self.edge = Edge(
             self._services,
             SERVICE_PACKAGES,
@@ -105,11 +112,16 @@ class Parts:
         self._services.add(port)
         self._jobs.start()
         self._endpoints.start()
+        self._executions.start(PipelinePort(port, self._store.objects))
 
     def end(self) -> None:
         """Close everything in the opposite order. Running jobs go on."""
-        for part in (self._endpoints, self._jobs, self._store.objects, self._store.database):
+        for part in (self._executions, self._endpoints, self._jobs, self._store.objects, self._store.database):
             part.close()
+
+    def _tell_pipelines(self, job: Job) -> None:
+        if job.state in states.FINAL:
+            self._executions.job_ended(job.region, job.kind, job.name)
 
     def _credentials_of(self, owner: str) -> tuple[str, str]:
         """An owner's access key and secret; the same after a restart."""
@@ -136,6 +148,7 @@ def open_store(settings: Settings) -> Store:
         metrics=Metrics(database),
         tags=Tags(database),
         trial_metrics=TrialMetrics(database),
+        executions=ExecutionTable(database),
         queues=QueueMessages(database),
     )
     ensure_default_role(store.resources, settings.account)

@@ -85,6 +85,12 @@ class JobTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._watchers: list[Callable[[Job], None]] = []
+
+    def watch(self, watcher: Callable[[Job], None]) -> None:
+        """Have ``watcher`` called with each row as it became, after each write that gave it another state, on the
+        thread that wrote it. It must be quick, and is told nothing of what happens while no server runs."""
+        self._watchers.append(watcher)
 
     def create(self, job: Job, also: Callable[[Connection], object] | None = None) -> Job:
         """Store a new job, and what ``also`` writes, in one transaction. Raises AlreadyExists for a taken name."""
@@ -138,8 +144,11 @@ class JobTable:
         A ``change`` that returns its argument writes nothing, and ``also`` is not called.
         """
 
+        states: list[str] = []
+
         def work(connection: Connection) -> Job:
             before = _by_id(connection, job_id)
+            states.append(before.state)
             changed = change(before)
             if changed is before:
                 return before
@@ -150,7 +159,10 @@ class JobTable:
                 also(connection)
             return after
 
-        return self._database.write(work)
+        after = self._database.write(work)
+        for watcher in self._watchers if after.state != states[0] else ():
+            watcher(after)
+        return after
 
     def delete(self, job_id: str, also: Callable[[Connection], object] | None = None) -> None:
         """Forget a job. Raises NotFound."""

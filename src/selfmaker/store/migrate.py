@@ -12,6 +12,7 @@ from selfmaker.errors import Conflict
 from selfmaker.store import (
     credentials,
     deliveries,
+    executions,
     jobs,
     log_groups,
     log_streams,
@@ -32,6 +33,7 @@ HEAD = "0002"  # the newest revision; a test compares it with the files
 TABLE_MODULES = (
     credentials,
     deliveries,
+    executions,
     jobs,
     log_groups,
     log_streams,

@@ -156,6 +156,14 @@ def modify(connection: Connection, kind: str, region: str, name: str, change: Ch
     return after
 
 
+def touch(connection: Connection, kind: str, region: str, name: str, state: Document) -> None:
+    """Merge members into ``state`` without the row counting as modified; a row that is gone stays gone."""
+    row = connection.execute(_where(select(resources), kind, region, name)).first()
+    if row is not None:
+        values = {"state": merged(row.state, state)}
+        connection.execute(_where(update(resources), kind, region, name).values(**values))
+
+
 def remove(connection: Connection, kind: str, region: str, name: str) -> None:
     """As Resources.delete, within a transaction."""
     if kind in outbox.WATCHED:

@@ -10,6 +10,7 @@ down_revision = "0001"
 def upgrade() -> None:
     _events()
     _queues()
+    _pipelines()
 
 
 def _events() -> None:
@@ -71,3 +72,51 @@ def _queues() -> None:
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("queue", "key", name=op.f("pk_queue_duplicates")),
     )
+
+
+def _pipelines() -> None:
+    op.create_table(
+        "pipeline_versions",
+        sa.Column("pipeline", sa.String(length=2048), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("created", sa.Float(), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("pipeline", "number", name=op.f("pk_pipeline_versions")),
+    )
+    op.create_table(
+        "executions",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("pipeline", sa.String(length=2048), nullable=False),
+        sa.Column("arn", sa.String(length=2048), nullable=False),
+        sa.Column("token", sa.String(length=128), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(length=32), nullable=False),
+        sa.Column("created", sa.Float(), nullable=False),
+        sa.Column("modified", sa.Float(), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_executions")),
+        sa.UniqueConstraint("pipeline", "token", name=op.f("uq_executions_pipeline_token")),
+    )
+    op.create_index(op.f("ix_executions_arn"), "executions", ["arn"], unique=True)
+    op.create_index(op.f("ix_executions_pipeline_created"), "executions", ["pipeline", "created"], unique=False)
+    op.create_index(op.f("ix_executions_status"), "executions", ["status"], unique=False)
+    op.create_table(
+        "execution_steps",
+        sa.Column("execution", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("pipeline", sa.String(length=2048), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(length=32), nullable=False),
+        sa.Column("started", sa.Float(), nullable=False),
+        sa.Column("ended", sa.Float(), nullable=True),
+        sa.Column("key", sa.String(length=64), nullable=True),
+        sa.Column("token", sa.String(length=16), nullable=True),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("execution", "name", name=op.f("pk_execution_steps")),
+    )
+    op.create_index(
+        op.f("ix_execution_steps_pipeline_name_key"), "execution_steps", ["pipeline", "name", "key"], unique=False
+    )
+    op.create_index(op.f("ix_execution_steps_token"), "execution_steps", ["token"], unique=False)

@@ -1,0 +1,453 @@
+"""The engine: it takes executions from step to step and never loses one.
+
+What a step is going to do is written, under names of its own, before it is done; so a server that comes back finds
+what was begun and takes it over instead of doing it twice. Ends of jobs are told to the engine; it asks only for
+what nobody tells. One thread at a time works on an execution.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from selfmaker import clock
+from selfmaker.errors import Conflict, Invalid, NotFound
+from selfmaker.store import executions as table_of
+from selfmaker.store.executions import IN_FLIGHT, UNDER_WAY, Execution, ExecutionTable, StepRow
+from selfmaker.workflow import cache, outset, retry, walk
+from selfmaker.workflow.acting import Progress, act_of, intent_of, step_type
+from selfmaker.workflow.alarms import Alarms
+from selfmaker.workflow.definition import Definition, Step, parse
+from selfmaker.workflow.port import CallError, Port
+from selfmaker.workflow.steps.base import FAILED, STOPPED, SUCCEEDED, Begun, Outcome
+
+_log = logging.getLogger(__name__)
+
+POLL = 1.0  # seconds between looks at steps whose end nobody tells
+DOUBT = 15.0  # seconds between looks at steps whose end should have been told
+AGAIN = 2.0  # seconds after which something that went wrong here is tried again
+_LONGEST_REASON = 1024  # FailureReason's limit in the API
+
+STEPS_FAILED = "Step failure: One or multiple steps failed."
+
+
+class Executions:
+    """Thread safe. ``start`` it once the operations can be called."""
+
+    def __init__(self, table: ExecutionTable) -> None:
+        self._table = table
+        self._port: Port | None = None
+        self._workers = ThreadPoolExecutor(4, "selfmaker-walk")
+        self._starters = ThreadPoolExecutor(64, "selfmaker-steps")
+        self._lock = threading.Lock()
+        self._waiting: dict[str, bool] = {}  # execution -> whether to look once more
+        self._news: dict[str, set[str]] = {}  # execution -> steps that may have ended
+        self._jobs: dict[tuple[str, str, str], tuple[str, str]] = {}  # region, noun, name -> execution, step
+        self._starting: set[tuple[str, str]] = set()
+        self._closed = False
+        self._alarms = Alarms(self._ring)
+        self._definition = lru_cache(maxsize=64)(self._read_definition)
+
+    # -- life
+
+    def start(self, port: Port) -> None:
+        """Take over what an earlier server left, and go on."""
+        self._port = port
+        self._alarms.start()
+        for execution in self._table.under_way():
+            rows = self._table.steps(execution.id)
+            for row in rows:
+                if row.status in IN_FLIGHT and "retry_at" not in row.document:
+                    self._take_over(execution, row)
+            self._tell(execution.id, *(row.name for row in rows if row.status in IN_FLIGHT))
+
+    def close(self) -> None:
+        """Do nothing more. Jobs go on."""
+        self._closed = True
+        self._alarms.close()
+        self._workers.shutdown(wait=True)
+        self._starters.shutdown(wait=False, cancel_futures=True)
+
+    # -- for operations
+
+    def begin(self, execution: Execution) -> Execution:
+        """Store a new execution and set out; for a token that is known, the execution that has it."""
+        stored = self._table.create(execution)
+        if stored.id == execution.id:
+            self._post(stored.id)
+        return stored
+
+    def stop(self, execution: str) -> None:
+        """Start no more steps and stop those that run. Raises Conflict for one that has ended."""
+
+        def change(current: Execution) -> Execution:
+            if current.status not in UNDER_WAY:
+                raise Conflict(f"the execution is in status {current.status}")
+            return current if current.status == "Stopping" else replace(current, status="Stopping")
+
+        self._table.amend(execution, change)
+        self._post(execution)
+
+    def retry(self, execution: str, changes: dict[str, Any]) -> None:
+        """Run what failed or was stopped, and what did not run for that. Raises Conflict for one that is under way or
+        has succeeded."""
+
+        def change(current: Execution) -> Execution:
+            if current.status not in ("Failed", "Stopped"):
+                raise Conflict(f"the execution is in status {current.status}")
+            document = {k: v for k, v in {**current.document, **changes}.items() if k != "failure"}
+            return replace(current, status="Executing", document=document)
+
+        self._table.amend(execution, change, lambda c: table_of.forget_unfinished(c, execution))
+        self._post(execution)
+
+    def update(self, execution: str, changes: dict[str, Any]) -> None:
+        """Merge members into an execution's document."""
+        self._table.amend(execution, lambda e: replace(e, document={**e.document, **changes}))
+        self._post(execution)
+
+    def answer(self, token: str, outcome: Callable[[StepRow], Outcome]) -> StepRow:
+        """Somebody answers a callback. Raises NotFound for no such token, Conflict when it has been answered."""
+        row = self._table.by_callback(token)
+        if row.status not in IN_FLIGHT:
+            raise Conflict(f"the callback step {row.name} is in status {row.status}")
+        self._conclude(row, outcome(row))
+        self._post(row.execution)
+        return row
+
+    def job_ended(self, region: str, noun: str, name: str) -> None:
+        """A job is in a final state."""
+        known = self._jobs.get((region, noun, name))
+        if known is not None:
+            self._tell(*known)
+
+    # -- the order of work
+
+    def _tell(self, execution: str, *steps: str) -> None:
+        with self._lock:
+            self._news.setdefault(execution, set()).update(steps)
+        self._post(execution)
+
+    def _post(self, execution: str) -> None:
+        """Have the execution worked on, soon; while it is being worked on, once more."""
+        with self._lock:
+            if self._closed or self._port is None:
+                return
+            busy = execution in self._waiting
+            self._waiting[execution] = busy
+        if not busy:
+            self._workers.submit(self._work, execution)
+
+    def _work(self, execution: str) -> None:
+        while not self._closed:
+            try:
+                self._advance(execution)
+            except NotFound:
+                _log.info("execution %s is gone", execution)
+            except Exception:  # noqa: BLE001 - the outermost place of an execution; it must not end here
+                _log.exception("execution %s; it is tried again", execution)
+                self._alarms.set(clock.now() + AGAIN, execution)
+            with self._lock:
+                again = self._waiting[execution]
+                if not again:
+                    del self._waiting[execution]
+                    return
+                self._waiting[execution] = False
+
+    def _ring(self, execution: str) -> None:
+        """An alarm goes off: look at whatever runs."""
+        rows = self._table.steps(execution)
+        self._tell(execution, *(row.name for row in rows if row.status in IN_FLIGHT))
+
+    def _advance(self, execution: str) -> None:
+        with self._lock:
+            news = self._news.pop(execution, set())
+        progress = self._progress(execution)
+        if progress.execution.status not in UNDER_WAY:
+            return
+        for name in news:
+            row = progress.rows.get(name)
+            if row is not None and row.status in IN_FLIGHT:
+                self._look(progress, row)
+        progress = self._progress(execution) if news else progress
+        if not self._prepared(progress):
+            return
+        if progress.execution.status == "Stopping" or progress.failed_for_good:
+            self._halt(progress)
+        else:
+            self._renew(progress)
+        self._go_on(execution)
+
+    def _go_on(self, execution: str) -> None:
+        """Start what may start, as long as steps end at once; and end what is over."""
+        while True:
+            progress = self._progress(execution)
+            halted = progress.execution.status != "Executing" or progress.failed_for_good
+            following = walk.look(
+                progress.definition,
+                progress.standing,
+                selected=progress.selected,
+                most=progress.most,
+                halted=halted,
+            )
+            if following.over:
+                self._end(progress)
+                return
+            steps = [progress.definition.by_name[name] for name in following.ready]
+            rows = self._table.begin([self._first_row(progress, step) for step in steps])
+            for row in rows:
+                if row.status == "Starting":
+                    self._submit(progress.execution, row)
+            if all(row.status == "Starting" for row in rows):
+                self._set_alarm(progress)
+                return
+
+    def _set_alarm(self, progress: Progress) -> None:
+        now = clock.now()
+        for row in progress.rows.values():
+            if row.status in IN_FLIGHT:
+                told = bool(step_type(progress.definition.by_name[row.name]).noun)
+                self._alarms.set(now + (DOUBT if told else POLL), progress.execution.id)
+
+    # -- one step's way
+
+    def _first_row(self, progress: Progress, step: Step) -> StepRow:
+        now = clock.now()
+        row = StepRow(progress.execution.id, step.name, progress.execution.pipeline, "Starting", now, {"tries": [now]})
+        return self._intended(progress, step, row)
+
+    def _intended(self, progress: Progress, step: Step, row: StepRow) -> StepRow:
+        """The row with what the attempt is going to do; or with its end, where that is known already."""
+        try:
+            intent = intent_of(progress, step, self._calls)
+        except (Invalid, CallError) as error:
+            return self._ended(row, Outcome(FAILED, failure=f"ClientError: {error.message}"))
+        row = replace(row, document={**row.document, **intent}, token=intent.get("token"))
+        kind = step_type(step)
+        if kind.cache_members is not None:
+            work = {**intent["own"], **intent["arguments"]}
+            row = replace(row, key=cache.key(step.type, work, kind.cache_members))
+            if cache.enabled(step.raw) and (hit := self._hit(row, step)) is not None:
+                return hit
+        if kind.instant:
+            result = kind.start(act_of(progress, row, self._calls))
+            assert isinstance(result, Outcome)
+            return self._ended(row, result)
+        return row
+
+    def _hit(self, row: StepRow, step: Step) -> StepRow | None:
+        found = self._table.cached(row.pipeline, row.name, str(row.key), cache.oldest(step.raw, clock.now()))
+        if found is None:
+            return None
+        source = self._table.get(found.execution).arn
+        known = {k: v for k, v in found.document.items() if k in ("output", "metadata", "outcome")}
+        document: dict[str, Any] = {**row.document, **known, "cache_source": source}
+        # Without a key of its own a hit is never the source of another: the age that counts is that of the work.
+        return replace(row, status=SUCCEEDED, ended=clock.now(), document=document, key=None)
+
+    def _submit(self, execution: Execution, row: StepRow, *, repeated: bool = False) -> None:
+        """Start a step on a thread of its own, once at a time."""
+        mark = (row.execution, row.name)
+        with self._lock:
+            if mark in self._starting or self._closed:
+                return
+            self._starting.add(mark)
+        self._watch(execution, row)
+        self._starters.submit(self._run, row, repeated)
+
+    def _watch(self, execution: Execution, row: StepRow) -> None:
+        noun = step_type(self._definition(execution.pipeline, execution.version).by_name[row.name]).noun
+        if noun:
+            self._jobs[execution.region, noun, row.document["name"]] = (row.execution, row.name)
+
+    def _run(self, row: StepRow, repeated: bool) -> None:
+        try:
+            self._start(row, repeated)
+        except NotFound:
+            _log.info("execution %s is gone", row.execution)
+        except Exception:  # noqa: BLE001 - the outermost place of a thread; the start is repeated
+            _log.exception("execution %s, step %s; it is tried again", row.execution, row.name)
+            self._alarms.set(clock.now() + AGAIN, row.execution)
+        with self._lock:
+            self._starting.discard((row.execution, row.name))
+        self._post(row.execution)
+
+    def _start(self, row: StepRow, repeated: bool) -> None:
+        progress = self._progress(row.execution)
+        current = progress.rows[row.name]
+        kind = step_type(progress.definition.by_name[row.name])
+        begun_before = current.status in IN_FLIGHT and kind.blocking
+        if current.document["tries"] != row.document["tries"] or not (current.status == "Starting" or begun_before):
+            return
+        if kind.blocking:
+            self._table.amend_step(row.execution, row.name, lambda r: _begun(r, Begun()))
+        intent = {**current.document, "repeated": repeated}
+        try:
+            result = kind.start(act_of(progress, replace(current, document=intent), self._calls))
+        except CallError as error:
+            result = _refused(error)
+        if isinstance(result, Outcome):
+            self._conclude(row, result)
+        else:
+            begun = result
+            self._table.amend_step(row.execution, row.name, lambda r: _begun(r, begun))
+
+    def _look(self, progress: Progress, row: StepRow) -> None:
+        act = act_of(progress, row, self._calls)
+        kind = step_type(act.step)
+        if row.status == "Starting" or kind.blocking:
+            if "retry_at" not in row.document:
+                self._submit(progress.execution, row, repeated=True)  # unless that start is under way
+            if not kind.noun:
+                return
+        try:
+            outcome = kind.look(act)
+        except CallError as error:
+            outcome = None if row.status == "Starting" or error.status >= 500 else _refused(error)
+        if outcome is not None:
+            self._conclude(row, outcome)
+
+    def _conclude(self, row: StepRow, outcome: Outcome) -> None:
+        """An attempt has ended: so does the step, or it is tried again."""
+        progress = self._progress(row.execution)
+        step = progress.definition.by_name[row.name]
+        calm = progress.execution.status == "Executing" and not progress.failed_for_good
+        if outcome.status == STOPPED and calm:
+            outcome = replace(outcome, status=FAILED)
+        wait = None
+        if outcome.status == FAILED and calm:
+            policies = step.raw.get("RetryPolicies") or []
+            wait = retry.delay(policies, outcome.exception, row.document["tries"], clock.now())
+
+        def change(current: StepRow) -> StepRow:
+            if current.status not in IN_FLIGHT or current.document["tries"] != row.document["tries"]:
+                return current
+            if wait is None:
+                return self._ended(current, outcome)
+            later = {"retry_at": clock.now() + wait, "failure": outcome.failure, "metadata": dict(outcome.metadata)}
+            return replace(current, status="Starting", document={**current.document, **later})
+
+        self._table.amend_step(row.execution, row.name, change)
+        noun = step_type(step).noun
+        if noun:
+            self._jobs.pop((progress.execution.region, noun, row.document.get("name", "")), None)
+
+    def _ended(self, row: StepRow, outcome: Outcome) -> StepRow:
+        document = {**row.document, "output": dict(outcome.output), "metadata": dict(outcome.metadata)}
+        document.pop("retry_at", None)
+        document.pop("failure", None)
+        if outcome.failure:
+            document["failure"] = outcome.failure[:_LONGEST_REASON]
+        return replace(row, status=outcome.status, ended=clock.now(), document=document)
+
+    def _renew(self, progress: Progress) -> None:
+        """Start those again whose pause after a failure is over."""
+        for name, row in progress.rows.items():
+            due = row.document.get("retry_at")
+            if row.status != "Starting" or due is None:
+                continue
+            if due > clock.now():
+                self._alarms.set(due, row.execution)
+                continue
+            tried = replace(row, document={"tries": [*row.document["tries"], clock.now()]})
+            fresh = self._intended(progress, progress.definition.by_name[name], tried)
+            self._table.amend_step(row.execution, name, _replaced_by(fresh))
+            if fresh.status == "Starting":
+                self._submit(progress.execution, fresh)
+
+    def _halt(self, progress: Progress) -> None:
+        """Ask whatever runs to end."""
+        for row in progress.rows.values():
+            if row.status == "Starting" and "retry_at" in row.document:
+                stopped = self._ended(row, Outcome(STOPPED, failure="Stopped before the next attempt."))
+                self._table.amend_step(row.execution, row.name, _replaced_by(stopped))
+            elif row.status == "Executing":
+                act = act_of(progress, row, self._calls)
+                try:
+                    step_type(act.step).stop(act)
+                except CallError as error:
+                    _log.warning("execution %s, step %s: %s", row.execution, row.name, error)
+                    self._alarms.set(clock.now() + AGAIN, row.execution)
+                    continue
+                self._table.amend_step(row.execution, row.name, _stopping)
+                self._tell(row.execution, row.name)
+
+    # -- an execution's beginning and end
+
+    def _prepared(self, progress: Progress) -> bool:
+        """See to what comes before the first step; False when that failed, and the execution with it."""
+        document = progress.execution.document
+        nothing = progress.selected is None and not progress.definition.experiment
+        if nothing or document.get("prepared") or progress.execution.status != "Executing":
+            return True
+        try:
+            learnt = outset.prepare(progress, self._calls, self._table)
+        except (Invalid, CallError) as error:
+            self._finish(progress.execution.id, "Failed", error.message)
+            return False
+        self._table.amend(
+            progress.execution.id, lambda e: replace(e, document={**e.document, **learnt, "prepared": True})
+        )
+        return True
+
+    def _end(self, progress: Progress) -> None:
+        if progress.execution.status == "Stopping":
+            self._finish(progress.execution.id, "Stopped")
+        elif any(row.status != SUCCEEDED for row in progress.rows.values()):
+            self._finish(progress.execution.id, "Failed", STEPS_FAILED)
+        else:
+            self._finish(progress.execution.id, "Succeeded")
+
+    def _finish(self, execution: str, status: str, failure: str = "") -> None:
+        def change(current: Execution) -> Execution:
+            if current.status not in UNDER_WAY:
+                return current
+            if current.status == "Stopping" and status != "Stopped":  # asked to stop at the last moment
+                return replace(current, status="Stopped")
+            document = {**current.document, "failure": failure} if failure else current.document
+            return replace(current, status=status, document=document)
+
+        self._table.amend(execution, change)
+
+    def _take_over(self, execution: Execution, row: StepRow) -> None:
+        """A step that an earlier server began."""
+        step = self._definition(execution.pipeline, execution.version).by_name[row.name]
+        self._watch(execution, row)
+        if row.status == "Starting" or step_type(step).blocking:
+            self._submit(execution, row, repeated=True)
+
+    @property
+    def _calls(self) -> Port:
+        assert self._port is not None
+        return self._port
+
+    def _progress(self, execution: str) -> Progress:
+        row = self._table.get(execution)
+        rows = {step.name: step for step in self._table.steps(execution)}
+        return Progress(row, self._definition(row.pipeline, row.version), rows)
+
+    def _read_definition(self, pipeline: str, version: int) -> Definition:
+        return parse(self._table.version(pipeline, version).definition)
+
+
+def _begun(row: StepRow, begun: Begun) -> StepRow:
+    if row.status != "Starting" or "retry_at" in row.document:
+        return row
+    return replace(row, status="Executing", document={**row.document, "metadata": dict(begun.metadata)})
+
+
+def _replaced_by(row: StepRow) -> Callable[[StepRow], StepRow]:
+    return lambda _: row
+
+
+def _stopping(row: StepRow) -> StepRow:
+    return replace(row, status="Stopping") if row.status == "Executing" else row
+
+
+def _refused(error: CallError) -> Outcome:
+    fault = "InternalServerError" if error.status >= 500 and error.status != 501 else "ClientError"
+    reason = f"{fault}: Failed to invoke {error.operation}. Error Details: {error.message}"
+    return Outcome(FAILED, failure=reason, exception=retry.of_call(error.code, error.status))

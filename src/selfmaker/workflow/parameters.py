@@ -1,0 +1,71 @@
+"""Parameters of a pipeline: their types, and the values with which an execution starts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from selfmaker.errors import Invalid
+from selfmaker.workflow.definition import Definition
+
+Declared = Mapping[str, Any]
+
+
+def _integer(text: str) -> int:
+    return int(text)
+
+
+def _boolean(text: str) -> bool:
+    try:
+        return {"true": True, "false": False, "1": True, "0": False}[text.strip().lower()]
+    except KeyError:
+        raise ValueError(text) from None
+
+
+READERS: Mapping[str, Callable[[str], Any]] = {
+    "String": str,
+    "Integer": _integer,
+    "Float": float,
+    "Boolean": _boolean,
+}
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "String": (str,),
+    "Integer": (int,),
+    "Float": (int, float),
+    "Boolean": (bool,),
+}
+
+
+def is_of(kind: str, value: Any) -> bool:
+    """Whether a JSON value is of a parameter's type."""
+    return isinstance(value, _KINDS[kind]) and (kind == "Boolean" or not isinstance(value, bool))
+
+
+def values(definition: Definition, given: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Name to typed value, for every parameter. ``given`` are the Name and Value of StartPipelineExecution. Raises
+    Invalid for a parameter that is unknown, twice there, not of its type, not among its enum, or without a value."""
+    declared = {parameter["Name"]: parameter for parameter in definition.parameters}
+    names = [item["Name"] for item in given]
+    if unknown := sorted(set(names) - set(declared)):
+        raise Invalid(f"PipelineParameters: the pipeline has no parameters {unknown}; it has {sorted(declared)}")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise Invalid(f"PipelineParameters: given more than once: {repeated}")
+    found = {item["Name"]: _typed(declared[item["Name"]], item["Value"]) for item in given}
+    defaults = {name: p["DefaultValue"] for name, p in declared.items() if p.get("DefaultValue") is not None}
+    if missing := [name for name in declared if name not in found and name not in defaults]:
+        raise Invalid(f"PipelineParameters: no value is given for {missing}, and there is no default")
+    return {name: found[name] if name in found else _cast(p, defaults[name]) for name, p in declared.items()}
+
+
+def _typed(declared: Declared, text: str) -> Any:
+    name, kind = declared["Name"], declared["Type"]
+    try:
+        value = READERS[kind](text)
+    except ValueError:
+        raise Invalid(f"PipelineParameters: the value {text!r} of parameter {name} is not of type {kind}") from None
+    allowed = declared.get("EnumValues")
+    if allowed and value not in allowed:
+        raise Invalid(f"PipelineParameters: the value {text!r} of parameter {name} is not one of {allowed}")
+    return value
+
+
+def _cast(declared: Declared, default: Any) -> Any:
+    return float(default) if declared["Type"] == "Float" else default

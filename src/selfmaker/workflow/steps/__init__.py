@@ -1,0 +1,1 @@
+"""The types of steps: how each starts, ends and stops."""

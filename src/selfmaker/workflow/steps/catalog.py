@@ -1,0 +1,32 @@
+"""All types of steps, by the name that definitions give them."""
+
+from collections.abc import Mapping
+
+from selfmaker.workflow.steps import flow, jobs, resources
+from selfmaker.workflow.steps.base import StepType
+from selfmaker.workflow.steps.callback import CallbackStep
+
+TYPES: Mapping[str, StepType] = {
+    "Training": jobs.TRAINING,
+    "Processing": jobs.PROCESSING,
+    "Transform": jobs.TRANSFORM,
+    "Tuning": jobs.TUNING,
+    "Condition": flow.ConditionStep(),
+    "Fail": flow.FailStep(),
+    "Callback": CallbackStep(),
+    "Model": resources.MODEL,
+    "RegisterModel": resources.REGISTRATION,
+    "EndpointConfig": resources.ENDPOINT_CONFIG,
+    "Endpoint": resources.ENDPOINT,
+}
+
+# Types of AWS's language that have nothing to stand for them here, and why.
+REFUSED: Mapping[str, str] = {
+    "AutoML": "there are no AutoML jobs here; use Training or Tuning steps",
+    "EMR": "there are no EMR clusters here; use a Processing step",
+    "EMRServerless": "there is no EMR Serverless here; use a Processing step",
+    "InferenceComponent": "there are no inference components here; use EndpointConfig and Endpoint steps",
+    "Job": "steps of type Job are not supported here; use Training or Processing steps",
+    "Cleanup": "steps of type Cleanup are not supported here yet",
+    "ForEach": "steps of type ForEach are not supported here yet; write one step for each item",
+}

@@ -1,0 +1,118 @@
+"""Steps that are jobs: Training, Processing, Transform and Tuning."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from selfmaker.workflow import retry
+from selfmaker.workflow.port import CallError
+from selfmaker.workflow.steps.base import FAILED, LONGEST_NAME, STOPPED, SUCCEEDED, Act, Begun, Outcome
+
+
+@dataclass(frozen=True)
+class JobStep:
+    """A step whose Arguments are the request of ``Create<noun>``; its properties are what ``Describe<noun>`` tells.
+
+    ``metadata`` is its member in ListPipelineExecutionSteps; ``tracked`` jobs take an ExperimentConfig."""
+
+    noun: str
+    metadata: str
+    cache_members: tuple[str, ...] | None
+    tracked: bool = True
+    longest: int = LONGEST_NAME
+    instant: bool = False
+    blocking: bool = False
+
+    @property
+    def name_member(self) -> str:
+        return f"{self.noun}Name"
+
+    def intend(self, act: Act) -> Mapping[str, Any]:
+        return {}
+
+    def start(self, act: Act) -> Begun | Outcome:
+        request = {
+            **act.arguments,
+            self.name_member: act.intent["name"],
+            "Tags": tags(act, act.arguments.get("Tags") or []),
+        }
+        if self.tracked and act.execution.document.get("experiment"):
+            config = {**act.execution.document["experiment"], "TrialComponentDisplayName": act.step.name}
+            request["ExperimentConfig"] = {**config, **(request.get("ExperimentConfig") or {})}
+        if self.noun in ("TrainingJob", "ProcessingJob"):
+            request.setdefault("RoleArn", act.execution.document["role"])
+        try:
+            arn = act.call(f"Create{self.noun}", request)[f"{self.noun}Arn"]
+        except CallError as error:
+            if error.code != "ResourceInUse":
+                raise
+            arn = self._describe(act)[f"{self.noun}Arn"]  # the name is ours alone: an earlier start made it
+        return Begun({self.metadata: {"Arn": arn}})
+
+    def look(self, act: Act) -> Outcome | None:
+        described = self._describe(act)
+        status = described[f"{self.noun}Status"]
+        metadata = {self.metadata: {"Arn": described[f"{self.noun}Arn"]}}
+        if status == "Completed":
+            return Outcome(SUCCEEDED, described, metadata)
+        if status == "Failed":
+            reason = str(described.get("FailureReason") or "the job failed")
+            return Outcome(FAILED, described, metadata, reason, retry.of_job(reason))
+        if status == "Stopped":
+            why = "MaxRuntimeExceeded" if described.get("SecondaryStatus") == "MaxRuntimeExceeded" else "Stopped"
+            return Outcome(STOPPED, described, metadata, f"The job {act.intent['name']} ended in status {why}.")
+        return None
+
+    def stop(self, act: Act) -> None:
+        try:
+            act.call(f"Stop{self.noun}", {self.name_member: act.intent["name"]})
+        except CallError as error:
+            if error.code not in ("ValidationException", "ResourceNotFound"):  # it has ended already
+                raise
+
+    def _describe(self, act: Act) -> dict[str, Any]:
+        return act.call(f"Describe{self.noun}", {self.name_member: act.intent["name"]})
+
+
+def tags(act: Act, own: list[Mapping[str, str]]) -> list[dict[str, str]]:
+    """The step's own tags, those of the pipeline, and those by which a pipeline's jobs are known."""
+    document = act.execution.document
+    known = {
+        "sagemaker:pipeline-execution-arn": act.execution.arn,
+        "sagemaker:pipeline-name": document["pipeline_name"],
+        "sagemaker:pipeline-step-name": act.step.name,
+    }
+    merged = {**document.get("tags", {}), **{tag["Key"]: tag["Value"] for tag in own}, **known}
+    return [{"Key": key, "Value": value} for key, value in merged.items()]
+
+
+TRAINING = JobStep(
+    "TrainingJob",
+    "TrainingJob",
+    (
+        "AlgorithmSpecification",
+        "CheckpointConfig",
+        "DebugHookConfig",
+        "DebugRuleConfigurations",
+        "Environment",
+        "HyperParameters",
+        "InputDataConfig",
+    ),
+)
+PROCESSING = JobStep("ProcessingJob", "ProcessingJob", ("AppSpecification", "Environment", "ProcessingInputs"))
+TRANSFORM = JobStep("TransformJob", "TransformJob", ("DataProcessing", "Environment", "ModelName", "TransformInput"))
+TUNING = JobStep(
+    "HyperParameterTuningJob",
+    "TuningJob",
+    (
+        "HyperParameterTuningJobConfig",
+        "TrainingJobDefinition.AlgorithmSpecification",
+        "TrainingJobDefinition.HyperParameterRanges",
+        "TrainingJobDefinition.InputDataConfig",
+        "TrainingJobDefinition.StaticHyperParameters",
+        "TrainingJobDefinition.TuningObjective",
+        "TrainingJobDefinitions",
+    ),
+    tracked=False,
+    longest=32,
+)
