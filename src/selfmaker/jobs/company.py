@@ -9,6 +9,7 @@ from selfmaker.jobs.folder import JobFolder
 
 DRIVERS = "sm_drivers"  # the channel that SDK v3's ModelTrainer brings
 _SSHD = Path("/usr/sbin/sshd")
+_ENVIRONMENT = Path("/etc/environment")
 
 
 def equip(plan: dict[str, Any], distribution: Distribution, folder: JobFolder, channels: Path) -> None:
@@ -24,9 +25,12 @@ def equip(plan: dict[str, Any], distribution: Distribution, folder: JobFolder, c
     if mpi:
         plan["mpi"] = True
         plan["variables"].setdefault("OMPI_MCA_opal_if_retain_loopback", "1")  # the hosts meet on it
-    if by_driver:  # it starts an sshd; /usr/sbin is a copy, for it may have none to mount ours on
+    if by_driver:  # it starts an sshd, and writes to /etc/environment
+        # /usr/sbin is a copy, for it may have no sshd to mount ours on
         plan["mounts"].append([str(_SSHD.parent), str(_SSHD.parent), Access.COPY_ON_WRITE.value])
         plan["mounts"].append([str(PROGRAMS / "bin" / "sshd"), str(_SSHD), Access.READ_ONLY.value])
+        if _ENVIRONMENT.exists():
+            plan["mounts"].append([str(_ENVIRONMENT), str(_ENVIRONMENT), Access.COPY_ON_WRITE.value])
         before = plan["variables"].get("PYTHONPATH", "")
         plan["variables"]["PYTHONPATH"] = f"{before}:{PROGRAMS_IN_JOB}/site".lstrip(":")
 
