@@ -7,7 +7,7 @@ import tarfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -259,3 +259,77 @@ def channel(name: str, uri: str, **members: Any) -> dict[str, Any]:
 @pytest.fixture(scope="session", name="channel")
 def channel_fixture() -> Callable[..., dict[str, Any]]:
     return channel
+
+
+class Transforms:
+    """Submits transform jobs and reads what they made."""
+
+    LINES: ClassVar[dict[str, Any]] = {
+        "TransformInput": {"SplitType": "Line"},
+        "TransformOutput": {"AssembleWith": "Line", "Accept": "text/csv"},
+    }
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def request(self, model: str, uri: str, **members: Any) -> dict[str, Any]:
+        """A CreateTransformJob request for CSV; members of TransformInput and TransformOutput are merged."""
+        name = members.pop("TransformJobName", None) or self.account.unique("transform")
+        given = {"ContentType": "text/csv", **members.pop("TransformInput", {})}
+        given["DataSource"] = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri, **given.pop("S3", {})}}
+        output = {"S3OutputPath": f"s3://{self.account.bucket}/{name}/out", **members.pop("TransformOutput", {})}
+        return {
+            "TransformJobName": name,
+            "ModelName": model,
+            "TransformInput": given,
+            "TransformOutput": output,
+            "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+            **members,
+        }
+
+    def create(self, model: str, uri: str, **members: Any) -> str:
+        """Submit a job; returns its name."""
+        request = self.request(model, uri, **members)
+        self.account.sagemaker.create_transform_job(**request)
+        return str(request["TransformJobName"])
+
+    def ended(self, name: str, seconds: float = 120) -> dict[str, Any]:
+        """The first description of a job that has ended."""
+        deadline = time.monotonic() + seconds
+        while True:
+            described: dict[str, Any] = self.account.sagemaker.describe_transform_job(TransformJobName=name)
+            if described["TransformJobStatus"] in FINAL:
+                return described
+            assert time.monotonic() < deadline, f"{described}\n{self.log(name)}"
+            time.sleep(0.03)
+
+    def run(self, model: str, uri: str, **members: Any) -> dict[str, Any]:
+        """The last description, whatever the outcome."""
+        return self.ended(self.create(model, uri, **members))
+
+    def outputs(self, described: Mapping[str, Any]) -> dict[str, bytes]:
+        """Output objects by their key relative to the output path."""
+        prefix = described["TransformOutput"]["S3OutputPath"].removeprefix(f"s3://{self.account.bucket}/") + "/"
+        return {key: self.account.get(f"s3://{self.account.bucket}/{prefix}{key}") for key in self.account.keys(prefix)}
+
+    def succeed(self, model: str, uri: str, **members: Any) -> dict[str, bytes]:
+        """The outputs of a job that must complete; the log is in the error when it does not."""
+        described = self.run(model, uri, **members)
+        name = described["TransformJobName"]
+        assert described["TransformJobStatus"] == "Completed", f"{described.get('FailureReason')}\n{self.log(name)}"
+        return self.outputs(described)
+
+    def log(self, name: str) -> str:
+        return "\n".join(self.account.log(name, "/aws/sagemaker/TransformJobs"))
+
+
+@pytest.fixture(scope="session")
+def transforms(account: Account) -> Transforms:
+    """Transform jobs of the shared server's user."""
+    return Transforms(account)
+
+
+@pytest.fixture(scope="session")
+def transforms_of() -> Callable[[Account], Transforms]:
+    """Transform jobs of a user that the test made itself."""
+    return Transforms
