@@ -10,7 +10,7 @@ import selfmaker
 SOURCE = Path(selfmaker.__file__).parent
 LEAVES = {"errors", "settings", "clock", "ids", "services"}
 ENGINE = {"store", "objects", "executors", "runtimes", "contract"}
-SERVICE = ENGINE | {"aws", "jobs", "serving", "transform", "workflow", "tuning", "sagemaker"}
+SERVICE = ENGINE | {"aws", "jobs", "serving", "functions", "transform", "workflow", "tuning", "sagemaker"}
 
 ALLOWED: dict[str, set[str]] = {
     "store": set(),
@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "serving": ENGINE | {"client"},
     "transform": ENGINE | {"client", "jobs", "serving"},
     "workflow": {"store"},
+    "functions": ENGINE | {"client", "serving"},
     "aws": set(),
     "client": set(),
     "sagemaker": SERVICE,
@@ -34,7 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "cloudwatch": SERVICE,
     "ecr": SERVICE,
     "sqs": SERVICE,
-    "cli": {"aws", "client", "app", "wiring", "executors"},
+    "lambda_": SERVICE,
+    "cli": {"aws", "client", "app", "wiring", "executors", "runtimes"},
 }
 LEAF_IMPORTS = {"settings": {"errors"}, "errors": set(), "clock": set(), "ids": set(), "services": set()}
 

@@ -146,6 +146,12 @@ class QueueMessages:
         self.stir(queue)
         return bool(changed)
 
+    def show_all(self, queue: str) -> None:
+        """Let messages be received again whose receivers are gone. Delays that were asked for stay."""
+        t, now = queue_messages.c, clock.now()
+        condition = (t.queue == queue, t.received > 0, t.visible > now)
+        self._database.write(lambda c: c.execute(update(queue_messages).where(*condition).values(visible=now)))
+
     def counts(self, queue: str, kept: float) -> Counts:
         t, now = queue_messages.c, clock.now()
         hidden = t.visible > now

@@ -1,0 +1,1 @@
+"""The program inside a function's sandbox."""
