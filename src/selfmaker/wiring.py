@@ -5,26 +5,41 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from selfmaker import cloudwatch, ecr, iam, logs, s3, sagemaker, sagemaker_metrics, sagemaker_runtime, sqs, sts
+from selfmaker import (
+    cloudwatch,
+    ecr,
+    iam,
+    lambda_,
+    logs,
+    s3,
+    sagemaker,
+    sagemaker_metrics,
+    sagemaker_runtime,
+    sqs,
+    sts,
+)
 from selfmaker.aws.edge import Edge, EdgeSettings
 from selfmaker.aws.port import Port
 from selfmaker.client.environment import SITE, Connection, job_environment
 from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Mount
+from selfmaker.functions import process as functions_process
+from selfmaker.functions.functions import Functions
 from selfmaker.iam.role import ensure_default_role
 from selfmaker.jobs import states
 from selfmaker.jobs.course import JobKind
 from selfmaker.jobs.engine import Jobs
 from selfmaker.jobs.processing import ProcessingKind
-from selfmaker.jobs.surroundings import SITE_IN_JOB, Surroundings
+from selfmaker.jobs.surroundings import COMMON_MOUNTS, INHERITED, SITE_IN_JOB, Surroundings
 from selfmaker.jobs.training import TrainingKind
+from selfmaker.lambda_.asynchronous import AsynchronousCalls
 from selfmaker.objects.protocol import BucketExists
 from selfmaker.objects.store import ObjectStore
 from selfmaker.runtimes.environments import Environments
 from selfmaker.sagemaker.pipeline_port import PipelinePort
 from selfmaker.services import Services
 from selfmaker.serving.endpoints import Endpoints, Neighbours
-from selfmaker.settings import Settings
+from selfmaker.settings import Settings, inherited_environment
 from selfmaker.store.credentials import Credentials
 from selfmaker.store.database import Database
 from selfmaker.store.executions import ExecutionTable
@@ -40,7 +55,19 @@ from selfmaker.sts.sessions import secret_while_good
 from selfmaker.transform.kind import TransformKind
 from selfmaker.workflow.engine import Executions
 
-SERVICE_PACKAGES = (sagemaker, sagemaker_metrics, sagemaker_runtime, s3, sts, iam, logs, cloudwatch, ecr, sqs)
+SERVICE_PACKAGES = (
+    sagemaker,
+    sagemaker_metrics,
+    sagemaker_runtime,
+    s3,
+    sts,
+    iam,
+    logs,
+    cloudwatch,
+    ecr,
+    sqs,
+    lambda_,
+)
 
 OWNER = "selfmaker"  # whose credentials ``run/credentials.json`` holds
 SERVING_OWNER = "selfmaker-endpoints"
@@ -94,8 +121,12 @@ class Parts:
         self._endpoints = Endpoints(neighbours, loop)
         self._executions = Executions(store.executions)
         store.jobs.watch(self._tell_pipelines)
+        self._functions = self._new_functions()
+        self._function_calls = AsynchronousCalls(store.queues, self._functions)
         self.credentials = self._credentials_of(OWNER)
-        self._services = Services(*vars(store).values(), settings, self._jobs, self._endpoints, self._executions)
+        self._services = Services(
+            *vars(store).values(), settings, self._jobs, self._endpoints, self._executions, self._functions
+        )
         self.edge = Edge(
             self._services,
             SERVICE_PACKAGES,
@@ -112,11 +143,21 @@ class Parts:
         self._services.add(port)
         self._jobs.start()
         self._endpoints.start()
+        self._functions.start()
+        self._function_calls.start(port)
         self._executions.start(PipelinePort(port, self._store.objects))
 
     def end(self) -> None:
         """Close everything in the opposite order. Running jobs go on."""
-        for part in (self._executions, self._endpoints, self._jobs, self._store.objects, self._store.database):
+        for part in (
+            self._function_calls,
+            self._functions,
+            self._executions,
+            self._endpoints,
+            self._jobs,
+            self._store.objects,
+            self._store.database,
+        ):
             part.close()
 
     def _tell_pipelines(self, job: Job) -> None:
@@ -127,6 +168,18 @@ class Parts:
         """An owner's access key and secret; the same after a restart."""
         owned = self._store.credentials.owned(owner)
         return owned[0] if owned else self._store.credentials.create(owner)
+
+    def _new_functions(self) -> Functions:
+        settings = self._settings
+        mounts = tuple(Mount(source, target, access) for source, target, access in COMMON_MOUNTS)
+        around = functions_process.Surroundings(ProcessExecutor(settings.sandbox), mounts, (settings.home,))
+        environments = Environments(settings.environments)
+        return Functions(environments, around, self._store.logs, settings.home / "functions", self._function_variables)
+
+    def _function_variables(self, owner: str, region: str, own: Mapping[str, str]) -> Mapping[str, str]:
+        access_key, secret = self._credentials_of(owner)
+        connection = Connection(self._endpoint, access_key, secret, region, self._settings.account)
+        return job_environment(connection, SITE_IN_JOB, {**inherited_environment(INHERITED), **own})
 
     def _worker_variables(self, region: str) -> Mapping[str, str]:
         access_key, secret = self._credentials_of(SERVING_OWNER)
