@@ -22,6 +22,7 @@ COMMANDS = {
     "interrupt": "Interrupt a spot training job, which then starts again from its checkpoints.",
     "endpoints": "List the endpoints.",
     "approve": "Approve or reject a version of a model package group.",
+    "images": "List the images of your own; add and remove them.",
     "operations": "List the AWS operations that are answered.",
     "doctor": "Show what this machine can do, and what would mend what it can't.",
 }

@@ -5,6 +5,7 @@ The plan (``plan.json``) is what ``jobs.training`` and its like write:
     kind           training or processing: whether artifacts are packed
     image          the image's URI, or null: a program of ours, which needs no environment
     environments   the folder of built environments
+    images         the folder of declared images
     source         a folder whose requirements.txt is to be installed on top, or null
     argv           the command, or null: the image's built-in algorithm
     directory      where it is run, in the job's file system
@@ -29,7 +30,7 @@ from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Access, Executor, Mount, RunSpec
 from selfmaker.runtimes.base import Environment
 from selfmaker.runtimes.base_python import sdk_of_caller
-from selfmaker.runtimes.catalog import parse_image, runtime_for
+from selfmaker.runtimes.catalog import parse_image, runtime_for, use_images
 from selfmaker.runtimes.environments import Environments
 
 Plan = dict[str, Any]
@@ -47,6 +48,7 @@ def load(plan: Plan, say: Say) -> list[tuple[str, RunSpec]]:
     """Build the environment and spell out each host's run. Raises SelfmakerError; its message is for the user."""
     if plan["image"] is None:
         return [(host["name"], _own_program(host, plan["directory"])) for host in plan["hosts"]]
+    use_images(Path(plan["images"]))
     environment = _environment(plan, say)
     argv, added = _command(plan, environment)
     return [(host["name"], _run(plan, host, environment, argv, added)) for host in plan["hosts"]]
@@ -93,16 +95,20 @@ def _run(
     mounts = [Mount(environment.prefix, str(environment.prefix), Access.COPY_ON_WRITE)]
     if environment.base is not None:
         mounts.append(Mount(environment.base, str(environment.base)))
+    programs = environment.programs
+    if programs is not None:
+        mounts.append(Mount(programs.folder, programs.directory, Access.COPY_ON_WRITE))
     mounts += [Mount(Path(source), target, Access(access)) for source, target, access in host["mounts"]]
     return RunSpec(
         argv=tuple(host.get("argv", argv)),
         environment={
             "PATH": ":".join(_search_path(host, environment)),
             "VIRTUAL_ENV": str(environment.prefix),
+            **(programs.variables if programs is not None else {}),
             **added,
             **host["variables"],
         },
-        directory=plan["directory"],
+        directory=programs.directory if programs is not None and plan["source"] is None else plan["directory"],
         scratch=Path(host["scratch"]),
         mounts=tuple(mounts),
         hidden=tuple(Path(path) for path in plan["hidden"]),
@@ -113,8 +119,10 @@ def _run(
 
 
 def _search_path(host: dict[str, Any], environment: Environment) -> list[str]:
-    """With MPI, ``ssh`` is ours: it reaches the other hosts of the job."""
-    return [*([f"{PROGRAMS_IN_JOB}/bin"] if "mpi" in host else []), str(environment.prefix / "bin"), SYSTEM_PATH]
+    """With MPI, ``ssh`` is ours: it reaches the other hosts of the job. A declared image's programs come first."""
+    own = [environment.programs.directory] if environment.programs is not None else []
+    mpi = [f"{PROGRAMS_IN_JOB}/bin"] if "mpi" in host else []
+    return [*mpi, *own, str(environment.prefix / "bin"), SYSTEM_PATH]
 
 
 def _with_mpi(environments: Environments, environment: Environment, say: Say) -> Environment:

@@ -98,6 +98,7 @@ class Surroundings:
         return {
             "image": spec.image,
             "environments": str(self.settings.environments),
+            "images": str(self.settings.home / "images"),
             "source": None,
             "command": None,
             "sandbox": self.settings.sandbox,

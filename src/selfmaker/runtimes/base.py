@@ -21,11 +21,23 @@ class ImageReference:
 
 
 @dataclass(frozen=True)
+class Programs:
+    """An image's own programs: ``folder`` on the host is at ``directory`` in the image, where commands run and are
+    looked for first; ``variables`` are the image's. ``network``: whether its ``serve`` reaches more than itself."""
+
+    folder: Path
+    directory: str
+    variables: Mapping[str, str]
+    network: bool = False
+
+
+@dataclass(frozen=True)
 class EnvironmentRequest:
     """What to install: a Python version (``3.10``), requirements as pip spells them, and a name for people that is
     safe as a file name. ``notes``: how the request itself differs from the image. ``without``: dependencies of the
     requirements that are left out. ``cpu_builds``: packages of which builds for the CPU are wanted, where package
-    indexes have builds for GPUs; the first is the one that the others belong to."""
+    indexes have builds for GPUs; the first is the one that the others belong to. ``programs`` go with the environment
+    as they are."""
 
     name: str
     python: str
@@ -33,6 +45,7 @@ class EnvironmentRequest:
     notes: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     cpu_builds: tuple[str, ...] = ()
+    programs: Programs | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,7 @@ class Environment:
     base: Path | None
     packages: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    programs: Programs | None = None
 
 
 @dataclass(frozen=True)

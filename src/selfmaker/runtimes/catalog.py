@@ -1,8 +1,15 @@
-"""The runtimes there are, and which of them stands for an image."""
+"""The runtimes there are, and which of them stands for an image.
+
+Beside those that everybody has there are the images that are declared on a server's home. A process serves one home:
+``use_images`` says once, before anything else is asked, where they are.
+"""
+
+from pathlib import Path
 
 from selfmaker.errors import NotFound
 from selfmaker.runtimes.base import Runtime
 from selfmaker.runtimes.base_python import BasePython
+from selfmaker.runtimes.declared import DeclaredImages
 from selfmaker.runtimes.huggingface import Huggingface
 from selfmaker.runtimes.images import parse_image
 from selfmaker.runtimes.pytorch import Pytorch
@@ -10,9 +17,17 @@ from selfmaker.runtimes.sklearn import Sklearn
 from selfmaker.runtimes.tensorflow import Tensorflow
 from selfmaker.runtimes.xgboost import ALGORITHM_METRICS, Xgboost
 
-__all__ = ["RUNTIMES", "algorithm_metrics", "parse_image", "runtime_for"]
+__all__ = ["RUNTIMES", "algorithm_metrics", "parse_image", "runtime_for", "use_images"]
 
 RUNTIMES: tuple[Runtime, ...] = (Sklearn(), Xgboost(), Tensorflow(), Pytorch(), Huggingface(), BasePython())
+
+
+_declared: list[DeclaredImages] = []
+
+
+def use_images(folder: Path) -> None:
+    """From now on this process knows the images that are declared in ``folder``."""
+    _declared[:] = [DeclaredImages(folder)]
 
 
 def runtime_for(uri: str) -> Runtime:
@@ -21,10 +36,14 @@ def runtime_for(uri: str) -> Runtime:
     for runtime in RUNTIMES:
         if runtime.matches(image):
             return runtime
+    for images in _declared:
+        declared = images.find(image)
+        if declared is not None:
+            return declared
     known = "; ".join(runtime.description for runtime in RUNTIMES)
     raise NotFound(
         f"no runtime stands for the image {uri}. There are: {known}. Use one of these, with a requirements.txt beside "
-        "your script for what it lacks: containers of your own cannot be run yet."
+        "your script for what it lacks, or declare an image of your own by `selfmaker images add FOLDER`."
     )
 
 

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ class Environments:
 
             return construction.build(request, folder, Uv(self.folder), log)
 
-        return self._have(key, make, log)
+        return replace(self._have(key, make, log), programs=request.programs)
 
     def extend(self, environment: Environment, source: Path, log: Log) -> Environment:
         """``environment`` with ``source``'s requirements.txt installed on top, as ``pip install -r`` does in the image.
@@ -88,7 +89,7 @@ class Environments:
             made = self._read(environment.prefix)
             return construction.extend(environment.prefix, made, requirements, folder, Uv(self.folder), log)
 
-        return self._have(key, make, log)
+        return replace(self._have(key, make, log), programs=environment.programs)
 
     def with_package(self, environment: Environment, requirement: str, log: Log) -> Environment:
         """``environment`` with one more package, as by a requirements.txt of that line. Raises as ``extend``."""

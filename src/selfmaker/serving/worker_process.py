@@ -179,6 +179,9 @@ def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
     ]
     if environment.base is not None:
         mounts.append(Mount(environment.base, str(environment.base)))
+    programs = environment.programs
+    if programs is not None:
+        mounts.append(Mount(programs.folder, programs.directory, Access.COPY_ON_WRITE))
     if plan.model is not None:
         mounts.append(Mount(plan.model, MODEL_DIR, Access.COPY_ON_WRITE))
     if plan.code is not None:
@@ -188,7 +191,10 @@ def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
         options += ["--code-dir", plan.code_dir, "--program", plan.program]
     if accept := plan.variables.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"):
         options += ["--default-accept", accept]
-    path = f"{environment.prefix / 'bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    if programs is not None:
+        options += ["--serve", f"{programs.directory}/serve"]
+    own = f"{programs.directory}:" if programs is not None else ""
+    path = f"{own}{environment.prefix / 'bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     variables = {
         "PATH": path,
         "VIRTUAL_ENV": str(environment.prefix),
@@ -196,6 +202,7 @@ def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
         "PYTHONUNBUFFERED": "1",
         "SM_MODEL_DIR": MODEL_DIR,
         **dict.fromkeys(_ONE_THREAD, "1"),
+        **(programs.variables if programs is not None else {}),
         **plan.variables,
     }
     return RunSpec(
@@ -206,7 +213,8 @@ def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
         mounts=tuple(mounts),
         hidden=plan.hidden,
         hostname="model",
-        network=plan.network,
+        # A program that serves has port 8080 to itself, unless it is to reach others: then it is told a free one.
+        network=plan.network and (programs is None or programs.network),
     )
 
 

@@ -96,6 +96,10 @@ def build(options: argparse.Namespace) -> Handlers:
         if module is not None:
             return XgboostHandlers(**given)
         return XgboostAlgorithm(one_per_line=bool(os.environ.get("SAGEMAKER_BATCH")), **given)
+    if options.framework == "container":
+        from .container_handlers import ContainerHandlers
+
+        return ContainerHandlers(options.serve, options.model_dir)
     return Handlers(**given)
 
 
@@ -112,6 +116,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--model-dir", required=True)
     parser.add_argument("--code-dir")
     parser.add_argument("--program")
+    parser.add_argument("--serve", help="the program of the image that answers HTTP requests")
     parser.add_argument("--default-accept")
     return parser.parse_args(arguments)
 

@@ -1,0 +1,102 @@
+"""An image's own ``serve``: a program that answers ``/ping`` and ``/invocations`` over HTTP, as AWS's containers do.
+
+It runs beside this worker in the same sandbox, on port 8080 of a network that is theirs alone, or, where it may reach
+others, on a free port that SAGEMAKER_BIND_TO_PORT tells it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from .handlers import ATTRIBUTES, Handlers, RequestError
+from .transport import Message
+
+PORT = 8080
+_PAUSE = 0.02  # seconds between looks whether the program is ready
+_LONGEST_PING = 2.0
+
+
+class ContainerHandlers(Handlers):
+    """``serve`` is the program's path in the image."""
+
+    def __init__(self, serve: str | None, model_dir: str) -> None:
+        super().__init__(None, model_dir)
+        self._serve = serve
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: http.client.HTTPConnection | None = None
+        self._port = _port()
+
+    def load(self) -> None:
+        """Start the program and wait until /ping answers 200; the starter's patience ends a wait that is too long."""
+        if not self._serve or not Path(self._serve).is_file():
+            raise RuntimeError("the image has no program serve, which is to answer requests")
+        environment = {**os.environ, "SAGEMAKER_BIND_TO_PORT": str(self._port)}
+        self._process = subprocess.Popen([self._serve], env=environment, cwd=str(Path(self._serve).parent))
+        while not self._pings():
+            code = self._process.poll()
+            if code is not None:
+                raise RuntimeError(f"the image's program serve ended with exit code {code} before it answered /ping")
+            time.sleep(_PAUSE)
+
+    def respond(self, request: Message) -> Message:
+        headers = {"Content-Length": str(len(request.body))}
+        named = (("Content-Type", request.content_type), ("Accept", request.accept), (ATTRIBUTES, request.attributes))
+        headers.update({name: value for name, value in named if value})
+        response, body = self._ask("POST", "/invocations", request.body, headers)
+        content_type = response.getheader("Content-Type") or ""
+        return Message(response.status, content_type, "", response.getheader(ATTRIBUTES) or "", body)
+
+    def _ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[Any, bytes]:
+        """The answer, over a connection that is kept. One that the program has closed meanwhile is made anew once."""
+        for fresh in (self._connection is None, True):
+            if self._connection is None or fresh:
+                self._connection = http.client.HTTPConnection("127.0.0.1", self._port)
+            try:
+                self._connection.request(method, path, body, headers)
+                response = self._connection.getresponse()
+                return response, response.read()
+            except (OSError, http.client.HTTPException) as error:
+                self._connection.close()
+                self._connection = None
+                self._end_with_the_program()
+                if fresh:
+                    raise RequestError(500, f"the image's program serve gave no answer: {error}") from error
+        raise AssertionError("the second attempt returns or raises")
+
+    def _pings(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_LONGEST_PING)
+        try:
+            connection.request("GET", "/ping")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _end_with_the_program(self) -> None:
+        """A program that has died answers nobody: end, so that another worker takes this one's place."""
+        if self._process is not None and self._process.poll() is not None:
+            print(f"the image's program serve ended with exit code {self._process.returncode}", file=sys.stderr)
+            sys.stderr.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _port() -> int:
+    """8080 where nobody has it, else a free one."""
+    for port in (PORT, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            chosen: int = probe.getsockname()[1]
+            return chosen
+    raise RuntimeError("there is no free port")

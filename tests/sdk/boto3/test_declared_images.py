@@ -1,0 +1,212 @@
+"""Images of the user's own, declared by a folder: training, processing, endpoints and batch transform."""
+
+import json
+
+import pytest
+
+TRAIN = """#!/usr/bin/env python3
+import json, os, pathlib, sys
+import helper
+given = json.loads(pathlib.Path("/opt/ml/input/config/hyperparameters.json").read_text())
+if given.get("fail"):
+    pathlib.Path("/opt/ml/output/failure").write_text("as told")
+    sys.exit(3)
+rows = pathlib.Path("/opt/ml/input/data/train/rows.csv").read_text()
+print("trained in", os.getcwd(), "by", helper.WHO, "with", os.environ["IMAGE_SAYS"])
+pathlib.Path("/opt/ml/model/model.json").write_text(json.dumps({"rows": len(rows.splitlines()), **given}))
+"""
+
+SERVE = """#!/usr/bin/env python3
+import http.server, json, os, pathlib, socket, sys
+MODEL = json.loads(pathlib.Path("/opt/ml/model/model.json").read_text())
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.answer(200, b"")
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if body == "die":
+            os._exit(9)
+        told = [self.path, body, self.headers["Content-Type"], self.headers["Accept"], MODEL, os.environ["IMAGE_SAYS"]]
+        told += [self.headers["X-Amzn-SageMaker-Custom-Attributes"], os.environ["SAGEMAKER_BIND_TO_PORT"]]
+        self.answer(418 if body == "teapot" else 200, json.dumps(told).encode())
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("X-Amzn-SageMaker-Custom-Attributes", "from-serve")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
+"""
+
+DECLARATION = """
+name = "mine:1"
+python = "3.11"
+programs = "program"
+directory = "/opt/mine"
+[environment]
+IMAGE_SAYS = "hello"
+"""
+
+URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1"
+
+
+def write(folder, declaration=DECLARATION, **files):
+    (folder / "program").mkdir(parents=True, exist_ok=True)
+    (folder / "image.toml").write_text(declaration)
+    for name, text in {"train": TRAIN, "serve": SERVE, "helper.py": "WHO = 'helper'", **files}.items():
+        (folder / "program" / name).write_text(text)
+    return folder
+
+
+def add(server, folder):
+    done = server.selfmaker("images", "add", str(folder))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def declared(account, tmp_path_factory):
+    said = add(account.server, write(tmp_path_factory.mktemp("image")))
+    assert URI in said
+    return account
+
+
+@pytest.fixture(scope="module")
+def trained(declared):
+    uri = declared.put("declared/rows.csv", "1\n2\n3\n")
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}}
+    return declared.succeed(
+        AlgorithmSpecification={"TrainingImage": URI, "TrainingInputMode": "File"},
+        InputDataConfig=[{"ChannelName": "train", "DataSource": source}],
+        HyperParameters={"depth": "3"},
+    )
+
+
+def test_nothing_stands_for_it_before(account, tmp_path):
+    name = "undeclared/image:2"
+    with pytest.raises(account.sagemaker.exceptions.ClientError, match="selfmaker images add"):
+        account.create(AlgorithmSpecification={"TrainingImage": name, "TrainingInputMode": "File"})
+    said = add(account.server, write(tmp_path, DECLARATION.replace("mine:1", name)))
+    assert f"declared {name}" in said
+    assert name in account.server.selfmaker("images").stdout
+    assert account.server.selfmaker("images", "remove", name).returncode == 0
+    assert name not in account.server.selfmaker("images").stdout
+    again = account.server.selfmaker("images", "remove", name)
+    assert again.returncode == 1 and "no image is declared" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("declaration", "words"),
+    [
+        ("", "name is missing"),
+        ("name = 'x'", "python is missing"),
+        ("name = 'sagemaker-xgboost:1.7-1'\npython = '3.11'", "framework's image already"),
+        ("name = 'x'\npython = 3.11", "python has a value of the wrong type"),
+        ("name = 'x'\npython = '3.11'\nrequirement = []", "no member requirement"),
+        ("name = 'x'\npython = '3.11'\nprograms = '../..'", "not in the folder"),
+        ("name = 'x'\npython = '3.11'\nprograms = 'none'", "no folder"),
+        ("name = 'x'\npython = '3.11'\ndirectory = 'opt'", "absolute"),
+        ("name = 'x'\npython = '3.11'\nrequirements = 'none.txt'", "cannot be read"),
+        ("name =", "not TOML"),
+    ],
+)
+def test_a_declaration_that_is_wrong_is_refused_by_member(account, tmp_path, declaration, words):
+    done = account.server.selfmaker("images", "add", str(write(tmp_path, declaration)))
+    assert done.returncode == 1 and words in done.stderr and done.stderr.count("\n") == 1
+    assert " x:" not in account.server.selfmaker("images").stdout
+
+
+@pytest.mark.frameworks
+def test_train_runs_where_the_image_has_it(declared, trained):
+    model = json.loads(declared.artifact(trained)["model.json"])
+    assert model == {"rows": 3, "depth": "3"}
+    assert "trained in /opt/mine by helper with hello" in declared.log_text(trained["TrainingJobName"])
+
+
+@pytest.mark.frameworks
+def test_a_failure_is_the_job_s(declared):
+    described = declared.train(
+        AlgorithmSpecification={"TrainingImage": URI, "TrainingInputMode": "File"}, HyperParameters={"fail": "1"}
+    )
+    assert (described["TrainingJobStatus"], "as told" in described["FailureReason"]) == ("Failed", True)
+
+
+@pytest.mark.frameworks
+def test_processing_finds_the_programs(declared):
+    name = declared.unique("processing")
+    declared.sagemaker.create_processing_job(
+        ProcessingJobName=name,
+        RoleArn=declared.role,
+        AppSpecification={
+            "ImageUri": URI,
+            "ContainerEntrypoint": ["python3", "-c", "import helper, os; print(helper.WHO, os.environ['IMAGE_SAYS'])"],
+        },
+        ProcessingResources={"ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}},
+        Environment={"PYTHONPATH": "/opt/mine"},
+    )
+    waiter = declared.sagemaker.get_waiter("processing_job_completed_or_stopped")
+    waiter.wait(ProcessingJobName=name, WaiterConfig={"Delay": 1})
+    assert "helper hello" in "\n".join(declared.log(name, "/aws/sagemaker/ProcessingJobs"))
+
+
+@pytest.fixture(scope="module")
+def model(declared, trained):
+    name = declared.unique("model")
+    container = {"Image": URI, "ModelDataUrl": trained["ModelArtifacts"]["S3ModelArtifacts"]}
+    declared.sagemaker.create_model(ModelName=name, ExecutionRoleArn=declared.role, PrimaryContainer=container)
+    return name
+
+
+@pytest.mark.frameworks
+def test_serve_answers_at_an_endpoint(declared, model):
+    """Each worker has port 8080 to itself: a second endpoint on it does not disturb the first."""
+    endpoints = [declared.deploy(model), declared.deploy(model)]
+    for endpoint in endpoints:
+        answer = declared.runtime.invoke_endpoint(
+            EndpointName=endpoint, Body="a,b", ContentType="text/csv", Accept="x/y", CustomAttributes="told"
+        )
+        told = json.loads(answer["Body"].read())
+        assert told == ["/invocations", "a,b", "text/csv", "x/y", {"rows": 3, "depth": "3"}, "hello", "told", "8080"]
+        assert (answer["ContentType"], answer["CustomAttributes"]) == ("application/json", "from-serve")
+    with pytest.raises(declared.runtime.exceptions.ModelError) as caught:
+        declared.invoke(endpoints[0], "teapot")
+    assert caught.value.response["OriginalStatusCode"] == 418
+    with pytest.raises(declared.runtime.exceptions.ClientError):
+        declared.invoke(endpoints[0], "die")
+    for _ in range(20):  # another worker takes the place of the one whose program died
+        assert json.loads(declared.invoke(endpoints[0], "x"))[1] == "x"
+    for endpoint in endpoints:
+        declared.sagemaker.delete_endpoint(EndpointName=endpoint)
+
+
+@pytest.mark.frameworks
+def test_a_program_that_may_reach_others_is_told_its_port(account, trained, tmp_path):
+    serve = SERVE.replace('("0.0.0.0", 8080)', '("0.0.0.0", int(os.environ["SAGEMAKER_BIND_TO_PORT"]))')
+    declaration = DECLARATION.replace("mine:1", "reaching").replace("directory", "network = true\ndirectory")
+    add(account.server, write(tmp_path, declaration, serve=serve))
+    name = account.unique("model")
+    container = {"Image": "reaching", "ModelDataUrl": trained["ModelArtifacts"]["S3ModelArtifacts"]}
+    account.sagemaker.create_model(ModelName=name, ExecutionRoleArn=account.role, PrimaryContainer=container)
+    endpoints = [account.deploy(name), account.deploy(name)]
+    ports = {json.loads(account.invoke(endpoint, "x"))[-1] for endpoint in endpoints}
+    assert len(ports) == 2
+    for endpoint in endpoints:
+        account.sagemaker.delete_endpoint(EndpointName=endpoint)
+
+
+@pytest.mark.frameworks
+def test_an_endpoint_without_a_program_that_serves_fails_with_the_reason(account, trained, tmp_path):
+    folder = write(tmp_path, DECLARATION.replace("mine:1", "mute"))
+    (folder / "program" / "serve").unlink()
+    add(account.server, folder)
+    name, endpoint = account.unique("model"), account.unique("endpoint")
+    container = {"Image": "mute", "ModelDataUrl": trained["ModelArtifacts"]["S3ModelArtifacts"]}
+    account.sagemaker.create_model(ModelName=name, ExecutionRoleArn=account.role, PrimaryContainer=container)
+    account.sagemaker.create_endpoint(EndpointName=endpoint, EndpointConfigName=account.config(name))
+    described = account.settled(endpoint)
+    assert described["EndpointStatus"] == "Failed" and "no program serve" in described["FailureReason"]
+    account.sagemaker.delete_endpoint(EndpointName=endpoint)
