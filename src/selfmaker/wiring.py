@@ -35,6 +35,7 @@ from selfmaker.jobs.training import TrainingKind
 from selfmaker.lambda_.asynchronous import AsynchronousCalls
 from selfmaker.objects.protocol import BucketExists
 from selfmaker.objects.store import ObjectStore
+from selfmaker.runtimes.catalog import use_images
 from selfmaker.runtimes.environments import Environments
 from selfmaker.sagemaker.pipeline_port import PipelinePort
 from selfmaker.services import Services
@@ -96,6 +97,7 @@ class Parts:
     def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
         self._settings = settings
         self._endpoint = ""
+        use_images(settings.home / "images")
         self._loop = loop
         self._store = store = open_store(settings)
         surroundings = Surroundings(
