@@ -14,7 +14,7 @@ from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, Conflict, Invalid, NotFound
 from selfmaker.objects.store import ObjectStore
 from selfmaker.sagemaker.checks import invalid
-from selfmaker.sagemaker.pipeline_definition import checked
+from selfmaker.sagemaker.pipeline_definition import check_definition
 from selfmaker.sagemaker.pipeline_version import add_aliases, members_of, version_of
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.store import executions, resources, tags
@@ -35,7 +35,7 @@ def create_pipeline(call: Call, request: Request) -> Output:
     text = definition_text(call, request)
     if text is None:
         raise invalid("Either PipelineDefinition or PipelineDefinitionS3Location is required.")
-    checked(call, text)
+    check_definition(text)
     document = {k: v for k, v in request.items() if k not in _NOT_KEPT}
     now, values = clock.now(), tag_mapping(request.get("Tags", []))
     state = {"token": request["ClientRequestToken"], "user": _user(call)}
@@ -64,7 +64,7 @@ def update_pipeline(call: Call, request: Request) -> Output:
     row = find(call, request["PipelineName"])
     text = definition_text(call, request)
     if text is not None:
-        checked(call, text)
+        check_definition(text)
     document = {k: v for k, v in request.items() if k not in _NOT_KEPT}
     aliases = request.get("PipelineVersionAliases", [])
     number = 0

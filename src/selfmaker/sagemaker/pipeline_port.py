@@ -39,11 +39,17 @@ class PipelinePort:
             raise CallError(where, error.code, error.message, error.status) from error
 
     def read(self, uri: str) -> bytes:
-        try:
-            bucket, key = parse_s3_uri(uri)
-        except ValueError:
-            raise Invalid(f"{uri!r} is not an S3 URI of the form s3://bucket/key") from None
-        return self.objects.file(bucket, key).read_bytes()
+        return self.objects.file(*_place(uri)).read_bytes()
+
+    def write(self, uri: str, data: bytes) -> None:
+        self.objects.put(*_place(uri), data)
+
+
+def _place(uri: str) -> tuple[str, str]:
+    try:
+        return parse_s3_uri(uri)
+    except ValueError:
+        raise Invalid(f"{uri!r} is not an S3 URI of the form s3://bucket/key") from None
 
 
 def fitted(shape: model.Shape, value: Any) -> Any:

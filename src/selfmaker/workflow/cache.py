@@ -24,7 +24,7 @@ def oldest(step: Mapping[str, Any], now: float) -> float:
 
 
 def key(kind: str, work: Mapping[str, Any], members: Sequence[str]) -> str:
-    """Equal for equal work of steps of a type. A dotted member is one within a structure."""
+    """Equal for equal work of steps of a type. A dotted member is one within a structure, ``*`` all arguments."""
     picked = {member: _at(work, member) for member in members}
     text = json.dumps([kind, picked], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

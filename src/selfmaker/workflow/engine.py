@@ -228,7 +228,7 @@ class Executions:
         row = replace(row, document={**row.document, **intent}, token=intent.get("token"))
         kind = step_type(step)
         if kind.cache_members is not None:
-            work = {**intent["own"], **intent["arguments"]}
+            work = {**intent["own"], **intent["arguments"], "*": intent["arguments"]}
             row = replace(row, key=cache.key(step.type, work, kind.cache_members))
             if cache.enabled(step.raw) and (hit := self._hit(row, step)) is not None:
                 return hit

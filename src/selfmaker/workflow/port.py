@@ -24,3 +24,6 @@ class Port(Protocol):
 
     def read(self, uri: str) -> bytes:
         """The bytes of an S3 object. Raises NotFound where there is none, Invalid for what is no S3 URI."""
+
+    def write(self, uri: str, data: bytes) -> None:
+        """Store an S3 object. Raises as ``read`` does."""

@@ -18,7 +18,7 @@ _TOKEN = 10  # characters, by the API's model
 class CallbackStep(Plain):
     """A message may come twice after a crash, as in any such queue; its token is the same."""
 
-    cache_members = ("SqsQueueUrl", "OutputParameters", "arguments")
+    cache_members = ("SqsQueueUrl", "OutputParameters", "*")
 
     def intend(self, act: Act) -> Mapping[str, Any]:
         return {"token": "".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN))}

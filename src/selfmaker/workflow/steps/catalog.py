@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
-from selfmaker.workflow.steps import flow, jobs, resources
+from selfmaker.workflow.steps import check, flow, jobs, resources
 from selfmaker.workflow.steps.base import StepType
 from selfmaker.workflow.steps.callback import CallbackStep
+from selfmaker.workflow.steps.function import LambdaStep
+from selfmaker.workflow.steps.lineage import LineageStep
 
 TYPES: Mapping[str, StepType] = {
     "Training": jobs.TRAINING,
@@ -14,6 +16,10 @@ TYPES: Mapping[str, StepType] = {
     "Condition": flow.ConditionStep(),
     "Fail": flow.FailStep(),
     "Callback": CallbackStep(),
+    "Lambda": LambdaStep(),
+    "QualityCheck": check.QUALITY,
+    "ClarifyCheck": check.CLARIFY,
+    "Lineage": LineageStep(),
     "Model": resources.MODEL,
     "RegisterModel": resources.REGISTRATION,
     "EndpointConfig": resources.ENDPOINT_CONFIG,
@@ -29,4 +35,10 @@ REFUSED: Mapping[str, str] = {
     "Job": "steps of type Job are not supported here; use Training or Processing steps",
     "Cleanup": "steps of type Cleanup are not supported here yet",
     "ForEach": "steps of type ForEach are not supported here yet; write one step for each item",
+}
+
+# Types of checks, by type of step.
+CHECKS: Mapping[str, tuple[str, ...]] = {
+    "QualityCheck": ("DATA_QUALITY", "MODEL_QUALITY"),
+    "ClarifyCheck": ("DATA_BIAS", "MODEL_BIAS", "MODEL_EXPLAINABILITY"),
 }

@@ -1,0 +1,422 @@
+"""The rules that a definition must keep before it is stored. One function for each; all are asked.
+
+A rule yields problems as (step, path, what is wrong): ``step`` is "" where no step is concerned, ``path`` is where in
+the definition.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError
+from typing import Any, Protocol
+
+from selfmaker.errors import Invalid
+from selfmaker.workflow import conditions, durations, expressions, parameters, paths, retry
+from selfmaker.workflow.definition import CONDITION, VERSION, Definition, Step
+from selfmaker.workflow.steps.catalog import CHECKS, REFUSED, TYPES
+
+Problem = tuple[str, str, str]
+
+_STEP_NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
+_PARAMETER_NAME = re.compile(r"[A-Za-z0-9\-_]{1,256}")
+_MOST_PARAMETERS = 200
+_MOST_SHOWN = 10
+
+
+class Shapes(Protocol):
+    """AWS's models, as far as rules need them."""
+
+    def property_problem(self, step_type: str, path: paths.Path) -> str | None:
+        """What is wrong with a path as a property of a step of that type; None for nothing."""
+
+    def argument_problems(self, step_type: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """(path below Arguments, what is wrong) for each argument that can never be right."""
+
+
+def check(definition: Definition, shapes: Shapes) -> None:
+    """Raises Invalid that names the step and the path of each problem, the first ten at most."""
+    problems = [problem for rule in FORM for problem in rule(definition)]
+    if not problems:  # the others trust in the form
+        problems = [problem for rule in RULES for problem in rule(definition)]
+        problems += _property_paths(definition, shapes)
+        problems += _argument_types(definition, shapes)
+    if problems:
+        told = [f"{f'step {step}: ' if step else ''}{path}: {wrong}" for step, path, wrong in problems[:_MOST_SHOWN]]
+        more = f"; and {len(problems) - _MOST_SHOWN} more" if len(problems) > _MOST_SHOWN else ""
+        raise Invalid(f"Unable to parse pipeline definition. {'; '.join(told)}{more}")
+
+
+# -- the form
+
+
+def version(definition: Definition) -> Iterator[Problem]:
+    found = definition.raw.get("Version")
+    if found != VERSION:
+        yield "", "Version", f"must be {VERSION!r}, is {found!r}"
+
+
+def has_steps(definition: Definition) -> Iterator[Problem]:
+    if not definition.steps:
+        yield "", "Steps", "a pipeline needs at least one step"
+
+
+def step_names(definition: Definition) -> Iterator[Problem]:
+    for step in definition.steps:
+        if not _STEP_NAME.fullmatch(step.name):
+            yield step.name, f"{step.place}.Name", "must be 1 to 64 letters, digits, hyphens or underscores"
+    for name, count in Counter(step.name for step in definition.steps).items():
+        if count > 1:
+            places = ", ".join(step.place for step in definition.steps if step.name == name)
+            yield name, places, "names of steps must be unique, those in branches of conditions included"
+
+
+def step_types(definition: Definition) -> Iterator[Problem]:
+    for step in definition.steps:
+        if step.type in REFUSED:
+            yield step.name, f"{step.place}.Type", f"{step.type} is not supported: {REFUSED[step.type]}"
+        elif step.type not in TYPES:
+            yield step.name, f"{step.place}.Type", f"{step.type!r} is not one of {', '.join(sorted(TYPES))}"
+
+
+def well_formed_expressions(definition: Definition) -> Iterator[Problem]:
+    for step in definition.steps:
+        yield from _expressions(step.own, step.place, step.name)
+    yield from _expressions(definition.experiment, "PipelineExperimentConfig", "")
+
+
+def parameter_declarations(definition: Definition) -> Iterator[Problem]:
+    if len(definition.parameters) > _MOST_PARAMETERS:
+        yield "", "Parameters", f"there are more than {_MOST_PARAMETERS}"
+    for index, declared in enumerate(definition.parameters):
+        yield from (("", f"Parameters[{index}]{path}", wrong) for path, wrong in _parameter(declared))
+    names = Counter(p.get("Name") for p in definition.parameters if isinstance(p, dict))
+    for name, count in names.items():
+        if count > 1:
+            yield "", "Parameters", f"the name {name!r} is there {count} times"
+
+
+def experiment_members(definition: Definition) -> Iterator[Problem]:
+    for member in definition.experiment:
+        if member not in ("ExperimentName", "TrialName"):
+            yield "", f"PipelineExperimentConfig.{member}", "only ExperimentName and TrialName are known"
+
+
+def no_mlflow(definition: Definition) -> Iterator[Problem]:
+    if any(definition.raw.get(member) for member in ("MlflowConfig", "MLflowConfig")):
+        yield "", "MlflowConfig", "there is no MLflow here; use experiments"
+
+
+def step_members(definition: Definition) -> Iterator[Problem]:
+    """What each type of step must have beside its arguments."""
+    for step in definition.steps:
+        for member, kind in _MEMBERS.get(step.type, {}).items():
+            value = step.raw.get(member)
+            if not isinstance(value, kind) and expressions.function_of(value) is None:
+                yield step.name, f"{step.place}.{member}", f"is required for a step of type {step.type}"
+        if step.type in CHECKS and step.raw.get("CheckType") not in CHECKS[step.type]:
+            yield step.name, f"{step.place}.CheckType", f"must be one of {', '.join(CHECKS[step.type])}"
+        yield from _outputs(step)
+
+
+def condition_grammar(definition: Definition) -> Iterator[Problem]:
+    for step in definition.steps:
+        if step.type != CONDITION:
+            continue
+        place = f"{step.place}.Arguments.Conditions"
+        found = step.arguments.get("Conditions")
+        if not isinstance(found, list) or not found:
+            yield step.name, place, "must be a list of at least one condition"
+            continue
+        for index, condition in enumerate(found):
+            yield from ((step.name, path, wrong) for path, wrong in _condition(condition, f"{place}[{index}]"))
+
+
+def cache_configs(definition: Definition) -> Iterator[Problem]:
+    for step in definition.steps:
+        config, place = step.raw.get("CacheConfig"), f"{step.place}.CacheConfig"
+        if config is None:
+            continue
+        if not isinstance(config, dict) or not isinstance(config.get("Enabled", False), bool):
+            yield step.name, place, "must be an object with Enabled (true or false) and ExpireAfter"
+            continue
+        if TYPES[step.type].cache_members is None if step.type in TYPES else False:
+            yield step.name, place, f"steps of type {step.type} cannot be cached"
+        expiry = config.get("ExpireAfter")
+        if expiry is not None:
+            try:
+                durations.seconds(expiry if isinstance(expiry, str) else "")
+            except Invalid as error:
+                yield step.name, f"{place}.ExpireAfter", error.message
+
+
+def retry_policies(definition: Definition) -> Iterator[Problem]:
+    for step in definition.steps:
+        policies, place = step.raw.get("RetryPolicies"), f"{step.place}.RetryPolicies"
+        if policies is None:
+            continue
+        if not isinstance(policies, list):
+            yield step.name, place, "must be a list"
+            continue
+        if step.type in ("Condition", "Fail", "Endpoint") and policies:
+            yield step.name, place, f"steps of type {step.type} cannot be retried"
+        for index, policy in enumerate(policies):
+            yield from ((step.name, f"{place}[{index}]{path}", wrong) for path, wrong in _policy(policy))
+
+
+def property_file_declarations(definition: Definition) -> Iterator[Problem]:
+    for step in definition.steps:
+        files, place = step.raw.get("PropertyFiles"), f"{step.place}.PropertyFiles"
+        if files is None:
+            continue
+        if step.type != "Processing":
+            yield step.name, place, "only Processing steps have property files"
+            continue
+        if not isinstance(files, list):
+            yield step.name, place, "must be a list"
+            continue
+        outputs = _output_names(step)
+        for index, file in enumerate(files):
+            members = ("PropertyFileName", "OutputName", "FilePath")
+            if not isinstance(file, dict) or not all(isinstance(file.get(member), str) for member in members):
+                yield step.name, f"{place}[{index}]", f"must have {', '.join(members)}"
+            elif file["OutputName"] not in outputs:
+                wrong = f"the step has no output {file['OutputName']!r}; it has {outputs}"
+                yield step.name, f"{place}[{index}].OutputName", wrong
+
+
+# -- the sense
+
+
+def depends_on(definition: Definition) -> Iterator[Problem]:
+    for step in definition.steps:
+        for index, name in enumerate(step.depends_on):
+            place = f"{step.place}.DependsOn[{index}]"
+            if name not in definition.by_name:
+                yield step.name, place, f"there is no step {name!r}"
+            elif definition.by_name[name].type == "Fail":
+                yield step.name, place, f"{name!r} is a Fail step, after which nothing runs"
+
+
+def known_references(definition: Definition) -> Iterator[Problem]:
+    declared = {parameter["Name"] for parameter in definition.parameters}
+    for step in definition.steps:
+        for reference in step.references:
+            wrong = _unknown(reference, definition, declared)
+            if wrong:
+                yield step.name, reference.place, f"{reference}: {wrong}"
+    for reference in expressions.references(definition.experiment, "PipelineExperimentConfig"):
+        wrong = _unknown(reference, definition, declared)
+        if wrong is None and reference.root == "Steps":
+            wrong = "experiments are made before the first step"
+        if wrong:
+            yield "", reference.place, f"{reference}: {wrong}"
+
+
+def no_cycles(definition: Definition) -> Iterator[Problem]:
+    try:
+        _ = definition.sorted_steps
+    except CycleError as error:
+        circle = list(error.args[1])
+        places = definition.by_name[circle[0]].place
+        yield circle[0], places, f"the steps depend on each other in a circle: {' -> '.join(reversed(circle))}"
+
+
+def _property_paths(definition: Definition, shapes: Shapes) -> Iterator[Problem]:
+    for step in definition.steps:
+        for reference in step.references:
+            if reference.root != "Steps" or reference.name not in definition.by_name:
+                continue
+            wrong = _property_problem(definition.by_name[reference.name], reference.path, shapes)
+            if wrong:
+                yield step.name, reference.place, f"{reference}: {wrong}"
+
+
+def _argument_types(definition: Definition, shapes: Shapes) -> Iterator[Problem]:
+    for step in definition.steps:
+        for path, wrong in shapes.argument_problems(step.type, step.arguments):
+            yield step.name, f"{step.place}.Arguments.{path}", wrong
+
+
+FORM = (
+    version,
+    has_steps,
+    step_names,
+    step_types,
+    well_formed_expressions,
+    parameter_declarations,
+    experiment_members,
+    no_mlflow,
+    step_members,
+    condition_grammar,
+    cache_configs,
+    retry_policies,
+    property_file_declarations,
+)
+RULES = (depends_on, known_references, no_cycles)
+
+_MEMBERS: Mapping[str, Mapping[str, type]] = {
+    "Lambda": {"FunctionArn": str},
+    "Callback": {"SqsQueueUrl": str, "OutputParameters": list},
+    "QualityCheck": {"CheckType": str},
+    "ClarifyCheck": {"CheckType": str},
+}
+
+
+# -- parts of rules
+
+
+def _expressions(value: Any, place: str, step: str) -> Iterator[Problem]:
+    function = expressions.function_of(value)
+    if function == expressions.GET:
+        try:
+            expressions.reference(value[function], place)
+        except Invalid as error:
+            yield step, place, error.message.removeprefix(f"{place}: ")
+        return
+    if function is not None:
+        yield from ((step, place, wrong) for wrong in _arguments_of(function, value[function]))
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from _expressions(item, f"{place}[{key}]" if isinstance(key, int) else f"{place}.{key}", step)
+
+
+def _arguments_of(function: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield f"{function} must hold an object"
+    elif function == expressions.JOIN:
+        if not isinstance(value.get("Values"), list):
+            yield "Std:Join needs Values, a list"
+        if not isinstance(value.get("On", ""), str):
+            yield "Std:Join: On must be a text"
+    elif ("PropertyFile" in value) == ("S3Uri" in value):
+        yield "Std:JsonGet needs either PropertyFile or S3Uri"
+    else:
+        path = value.get("Path")
+        try:
+            if expressions.function_of(path) is None:
+                paths.parse(path if isinstance(path, str) else "[")
+        except Invalid:
+            yield f"Std:JsonGet: Path {path!r} is no path"
+
+
+def _parameter(declared: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(declared, dict):
+        yield "", "must be an object"
+        return
+    name, kind = declared.get("Name"), declared.get("Type")
+    if not isinstance(name, str) or not _PARAMETER_NAME.fullmatch(name):
+        yield ".Name", f"{name!r} must be 1 to 256 letters, digits, hyphens or underscores"
+    if not isinstance(kind, str) or kind not in parameters.READERS:
+        yield ".Type", f"{kind!r} of parameter {name} is not one of {', '.join(parameters.READERS)}"
+        return
+    default, allowed = declared.get("DefaultValue"), declared.get("EnumValues")
+    if default is not None and not parameters.is_of(kind, default):
+        yield ".DefaultValue", f"{default!r} of parameter {name} is not of type {kind}"
+    if allowed is None:
+        return
+    if not isinstance(allowed, list) or not all(parameters.is_of(kind, value) for value in allowed):
+        yield ".EnumValues", f"of parameter {name} must be a list of values of type {kind}"
+    elif default is not None and allowed and default not in allowed:
+        yield ".DefaultValue", f"{default!r} of parameter {name} is not one of {allowed}"
+
+
+def _outputs(step: Step) -> Iterator[Problem]:
+    declared = step.raw.get("OutputParameters") if step.type in ("Lambda", "Callback") else None
+    if declared is None:
+        return
+    place = f"{step.place}.OutputParameters"
+    if not isinstance(declared, list):
+        yield step.name, place, "must be a list"
+        return
+    for index, output in enumerate(declared):
+        if not isinstance(output, dict) or not isinstance(output.get("OutputName"), str):
+            yield step.name, f"{place}[{index}]", "must have an OutputName"
+        elif output.get("OutputType", "String") not in parameters.READERS:
+            wrong = f"{output['OutputType']!r} is not one of {', '.join(parameters.READERS)}"
+            yield step.name, f"{place}[{index}].OutputType", wrong
+
+
+def _condition(condition: Any, place: str) -> Iterator[tuple[str, str]]:
+    if not isinstance(condition, dict):
+        yield place, "must be an object"
+        return
+    kind = condition.get("Type")
+    if kind not in conditions.TYPES:
+        yield f"{place}.Type", f"{kind!r} is not one of {', '.join(conditions.TYPES)}"
+    elif kind == "Or":
+        inner = condition.get("Conditions")
+        if not isinstance(inner, list):
+            yield f"{place}.Conditions", "must be a list"
+            return
+        for index, item in enumerate(inner):
+            yield from _condition(item, f"{place}.Conditions[{index}]")
+    elif kind == "Not":
+        if "Condition" not in condition and "Expression" not in condition:
+            yield f"{place}.Condition", "is required"
+            return
+        yield from _condition(conditions.negated(condition), f"{place}.Condition")
+    else:
+        members = ("QueryValue", "Values") if kind == "In" else ("LeftValue", "RightValue")
+        for member in members:
+            if member not in condition:
+                yield f"{place}.{member}", "is required"
+        if kind == "In" and not isinstance(condition.get("Values", []), list):
+            yield f"{place}.Values", "must be a list"
+
+
+def _policy(policy: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(policy, dict):
+        yield "", "must be an object"
+        return
+    types = policy.get("ExceptionType")
+    if not isinstance(types, list) or not types or not set(map(str, types)) <= set(retry.EXCEPTION_TYPES):
+        yield ".ExceptionType", f"must be a list of some of {', '.join(retry.EXCEPTION_TYPES)}"
+    if ("MaxAttempts" in policy) == ("ExpireAfterMin" in policy):
+        yield "", "needs either MaxAttempts or ExpireAfterMin"
+    bounds = (
+        ("MaxAttempts", 1, retry.MOST_ATTEMPTS),
+        ("ExpireAfterMin", 0, retry.LONGEST_MINUTES),
+        ("IntervalSeconds", 0, 86400),
+        ("BackoffRate", 0, 1000),
+    )
+    for member, least, most in bounds:
+        value = policy.get(member, least)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+            yield f".{member}", f"{value!r} must be a number from {least} to {most}"
+
+
+def _output_names(step: Step) -> list[Any]:
+    config = step.arguments.get("ProcessingOutputConfig")
+    outputs = config.get("Outputs") if isinstance(config, dict) else None
+    return [o.get("OutputName") for o in outputs if isinstance(o, dict)] if isinstance(outputs, list) else []
+
+
+def _unknown(reference: expressions.Reference, definition: Definition, declared: set[str]) -> str | None:
+    if reference.root == "Parameters" and reference.name not in declared:
+        return f"there is no parameter {reference.name!r}"
+    if reference.root == "Execution" and reference.name not in expressions.EXECUTION_VARIABLES:
+        return f"there is no such variable; there are {', '.join(expressions.EXECUTION_VARIABLES)}"
+    if reference.root == "PipelineExperimentConfig" and reference.name not in definition.experiment:
+        return "the definition has no such member"
+    if reference.root == "Steps":
+        if reference.name not in definition.by_name:
+            return f"there is no step {reference.name!r}"
+        if definition.by_name[reference.name].type == "Fail":
+            return "a Fail step has no properties"
+    return None
+
+
+def _property_problem(step: Step, path: str, shapes: Shapes) -> str | None:
+    if path.startswith("PropertyFiles."):
+        files = [file["PropertyFileName"] for file in step.raw.get("PropertyFiles") or []]
+        name = path.removeprefix("PropertyFiles.")
+        return None if name in files else f"the step has no property file {name!r}; it has {files}"
+    try:
+        parsed = paths.parse(path)
+    except Invalid as error:
+        return error.message
+    if parsed[:1] == ("OutputParameters",):
+        outputs = [output["OutputName"] for output in step.raw.get("OutputParameters") or []]
+        known = len(parsed) == 2 and parsed[1] in outputs
+        return None if known else f"the outputs of the step are {outputs}"
+    return shapes.property_problem(step.type, parsed)

@@ -1,0 +1,195 @@
+"""QualityCheck and ClarifyCheck: a processing job works out a baseline, and checks it against an earlier one.
+
+The job is the one of the Arguments, on AWS's images for monitoring and Clarify. For a check it also gets the earlier
+baseline, as a monitoring job does: as inputs below /opt/ml/processing/baseline, named by the variables
+``baseline_statistics`` and ``baseline_constraints``. It answers with constraint_violations.json among its outputs.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from selfmaker.errors import Invalid, NotFound
+from selfmaker.workflow.port import CallError
+from selfmaker.workflow.steps.base import FAILED, SUCCEEDED, Act, Begun, Outcome, Plain
+from selfmaker.workflow.steps.jobs import PROCESSING
+
+_FOLDER = "/opt/ml/processing/baseline"
+_VIOLATIONS = "constraint_violations.json"
+
+# CheckType -> the member of DriftCheckBaselines, and in it those with statistics and constraints.
+_BASELINES: Mapping[str, tuple[str, str | None, str]] = {
+    "DATA_QUALITY": ("ModelDataQuality", "Statistics", "Constraints"),
+    "MODEL_QUALITY": ("ModelQuality", "Statistics", "Constraints"),
+    "DATA_BIAS": ("Bias", None, "PreTrainingConstraints"),
+    "MODEL_BIAS": ("Bias", None, "PostTrainingConstraints"),
+    "MODEL_EXPLAINABILITY": ("Explainability", None, "Constraints"),
+}
+
+
+class CheckStep(Plain):
+    """``metadata`` is the step's type, under which its results are told; ``files`` the names of the results."""
+
+    name_member = "ProcessingJobName"
+    noun = "ProcessingJob"
+
+    def __init__(self, metadata: str, constraints: str, statistics: str | None) -> None:
+        self._metadata = metadata
+        self._constraints, self._statistics = constraints, statistics
+        configuration = ("CheckType", "SkipCheck", "RegisterNewBaseline", "ModelPackageGroupName")
+        supplied = ("SuppliedBaselineConstraints", "SuppliedBaselineStatistics")
+        job = ("AppSpecification", "Environment", "ProcessingInputs")
+        self.cache_members = (*configuration, *supplied, *job)
+
+    def intend(self, act: Act) -> Mapping[str, Any]:
+        """Raises Invalid where a check is asked for and there is nothing to check against."""
+        baseline = _baseline(act)
+        checks = not act.own.get("SkipCheck")
+        needed = ("Constraints", "Statistics") if self._statistics else ("Constraints",)
+        if checks and not all(baseline.get(name) for name in needed):
+            raise Invalid(
+                f"the step {act.step.name} has no baseline to check against: neither is one supplied, nor has the "
+                f"newest approved package of the group {act.own.get('ModelPackageGroupName')} one. Set SkipCheck to "
+                "true until there is."
+            )
+        uri = _output_uri(act)
+        calculated = {"Constraints": f"{uri}/{self._constraints}"}
+        if self._statistics:
+            calculated["Statistics"] = f"{uri}/{self._statistics}"
+        used = calculated if act.own.get("RegisterNewBaseline") else baseline
+        return {"request": _with_baseline(act, baseline if checks else {}), "calculated": calculated, "used": used}
+
+    def start(self, act: Act) -> Begun | Outcome:
+        if act.own.get("ModelName"):
+            _name_model(act, str(act.own["ModelName"]))
+        result = PROCESSING.start(_as_job(act))
+        return result if isinstance(result, Outcome) else Begun(self._told(act, result.metadata))
+
+    def look(self, act: Act) -> Outcome | None:
+        outcome = PROCESSING.look(_as_job(act))
+        if outcome is None:
+            return None
+        told = self._told(act, outcome.metadata)
+        if outcome.status != SUCCEEDED:
+            return replace(outcome, output={}, metadata=told)
+        report, violations = self._violations(act)
+        if report:
+            told[self._metadata]["ViolationReport"] = report
+        output = {f"CalculatedBaseline{name}": uri for name, uri in act.intent["calculated"].items()}
+        output |= {f"BaselineUsedForDriftCheck{name}": uri for name, uri in act.intent["used"].items()}
+        if violations and act.own.get("FailOnViolation", True):
+            reason = f"ClientError: {violations} violations of the baseline's constraints were found; see {report}"
+            return Outcome(FAILED, output, told, reason)
+        return Outcome(SUCCEEDED, output, told)
+
+    def stop(self, act: Act) -> None:
+        PROCESSING.stop(_as_job(act))
+
+    def _violations(self, act: Act) -> tuple[str, int]:
+        """Where the report is, and how many violations it has; for a step that checks nothing, none."""
+        if act.own.get("SkipCheck"):
+            return "", 0
+        uri = f"{_output_uri(act)}/{_VIOLATIONS}"
+        try:
+            report = json.loads(act.port.read(uri))
+            return uri, len(report.get("violations") or [])
+        except NotFound:
+            return "", 0
+        except (ValueError, AttributeError):
+            return uri, 0
+
+    def _told(self, act: Act, job: Mapping[str, Any]) -> dict[str, Any]:
+        intent, own = act.intent, act.own
+        members = {
+            "CheckType": own["CheckType"],
+            "ModelPackageGroupName": own.get("ModelPackageGroupName"),
+            "CheckJobArn": job.get("ProcessingJob", {}).get("Arn"),
+            "SkipCheck": bool(own.get("SkipCheck")),
+            "RegisterNewBaseline": bool(own.get("RegisterNewBaseline")),
+            **{f"CalculatedBaseline{name}": uri for name, uri in intent["calculated"].items()},
+            **{f"BaselineUsedForDriftCheck{name}": uri for name, uri in intent["used"].items()},
+        }
+        return {self._metadata: {key: value for key, value in members.items() if value is not None}}
+
+
+def _as_job(act: Act) -> Act:
+    return replace(act, intent={**act.intent, "arguments": act.intent["request"]})
+
+
+def _baseline(act: Act) -> dict[str, str]:
+    """The baseline to check against: the one supplied, else that of the group's newest approved package."""
+    found = _registered(act) if act.own.get("ModelPackageGroupName") else {}
+    for name in ("Constraints", "Statistics"):
+        if act.own.get(f"SuppliedBaseline{name}"):
+            found[name] = str(act.own[f"SuppliedBaseline{name}"])
+    return found
+
+
+def _registered(act: Act) -> dict[str, str]:
+    request = {
+        "ModelPackageGroupName": act.own["ModelPackageGroupName"],
+        "ModelApprovalStatus": "Approved",
+        "SortBy": "CreationTime",
+        "SortOrder": "Descending",
+        "MaxResults": 1,
+    }
+    try:
+        summaries = act.call("ListModelPackages", request)["ModelPackageSummaryList"]
+        if not summaries:
+            return {}
+        described = act.call("DescribeModelPackage", {"ModelPackageName": summaries[0]["ModelPackageArn"]})
+    except CallError as error:
+        if error.status >= 500:
+            raise
+        return {}  # the group is not there yet
+    member, statistics, constraints = _BASELINES[act.own["CheckType"]]
+    kept = (described.get("DriftCheckBaselines") or {}).get(member) or {}
+    found = {"Constraints": kept.get(constraints), "Statistics": kept.get(statistics) if statistics else None}
+    return {name: source["S3Uri"] for name, source in found.items() if source}
+
+
+def _with_baseline(act: Act, baseline: Mapping[str, str]) -> dict[str, Any]:
+    """The job's request with the baseline among its inputs."""
+    arguments = dict(act.arguments)
+    for name, uri in baseline.items():
+        word = name.lower()
+        folder = f"{_FOLDER}/{word}"
+        source = {
+            "S3Uri": uri,
+            "LocalPath": folder,
+            "S3DataType": "S3Prefix",
+            "S3InputMode": "File",
+            "S3DataDistributionType": "FullyReplicated",
+            "S3CompressionType": "None",
+        }
+        given = {"InputName": f"baseline_{word}", "AppManaged": False, "S3Input": source}
+        arguments["ProcessingInputs"] = [*(arguments.get("ProcessingInputs") or []), given]
+        variable = {f"baseline_{word}": f"{folder}/{uri.rpartition('/')[2]}"}
+        arguments["Environment"] = {**(arguments.get("Environment") or {}), **variable}
+    return arguments
+
+
+def _output_uri(act: Act) -> str:
+    """Where the job's results go. Raises Invalid when it has no output."""
+    outputs = (act.arguments.get("ProcessingOutputConfig") or {}).get("Outputs") or []
+    if not outputs:
+        raise Invalid(f"the step {act.step.name} has no output: ProcessingOutputConfig.Outputs is empty")
+    return str(outputs[0]["S3Output"]["S3Uri"]).rstrip("/")
+
+
+def _name_model(act: Act, name: str) -> None:
+    """Write the model's name into the analysis configuration: it is known only now. May be repeated."""
+    for given in act.arguments.get("ProcessingInputs") or []:
+        if given.get("InputName") != "analysis_config":
+            continue
+        uri = given["S3Input"]["S3Uri"]
+        configuration = json.loads(act.port.read(uri))
+        predictor = configuration.setdefault("predictor", {})
+        if predictor.get("model_name") != name:
+            predictor["model_name"] = name
+            act.port.write(uri, json.dumps(configuration).encode())
+
+
+QUALITY = CheckStep("QualityCheck", "constraints.json", "statistics.json")
+CLARIFY = CheckStep("ClarifyCheck", "analysis.json", None)
