@@ -48,6 +48,21 @@ SETTINGS = (
         "0.7",
         "The part of its training time that a spot job is not billed for, as BillableTimeInSeconds shows it.",
     ),
+    Setting(
+        "serverless_idle_seconds",
+        "300",
+        "After so many seconds without a request the workers of a serverless endpoint end; the next one starts them.",
+    ),
+    Setting(
+        "multi_model_loaded",
+        "32",
+        "Models that a multi-model endpoint keeps loaded at once; the least recently used goes when one more comes.",
+    ),
+    Setting(
+        "multi_model_memory_mb",
+        "0",
+        "Memory that the loaded models of a multi-model endpoint may have together, in MiB; 0: no limit.",
+    ),
     Setting("sandbox", "auto", "How jobs are isolated: auto, namespaces or bubblewrap."),
     Setting("verify_signatures", "true", "Check the SigV4 signature of every request."),
 )
@@ -67,6 +82,9 @@ class Settings:
     stop_grace_seconds: float
     spot_interruption_seconds: float
     spot_discount: float
+    serverless_idle_seconds: float
+    multi_model_loaded: int
+    multi_model_memory_mb: int
     sandbox: str
     verify_signatures: bool
 
@@ -104,6 +122,9 @@ def load(overrides: Mapping[str, str] | None = None, environment: Mapping[str, s
         stop_grace_seconds=_number("stop_grace_seconds", text["stop_grace_seconds"], float),
         spot_interruption_seconds=_number("spot_interruption_seconds", text["spot_interruption_seconds"], float),
         spot_discount=_fraction("spot_discount", text["spot_discount"]),
+        serverless_idle_seconds=_number("serverless_idle_seconds", text["serverless_idle_seconds"], float),
+        multi_model_loaded=_number("multi_model_loaded", text["multi_model_loaded"], int),
+        multi_model_memory_mb=_number("multi_model_memory_mb", text["multi_model_memory_mb"], int),
         sandbox=_one_of("sandbox", text["sandbox"], ("auto", "namespaces", "bubblewrap")),
         verify_signatures=_one_of("verify_signatures", text["verify_signatures"].lower(), ("true", "false")) == "true",
     )
@@ -116,9 +137,7 @@ def inherited_environment(names: tuple[str, ...], prefixes: tuple[str, ...] = ()
 
 def markdown() -> str:
     """The page docs/settings.md: ``python -m selfmaker.settings > docs/settings.md``."""
-    rows = [
-        f"| `{s.name}` | `{s.variable}` | {f'`{s.default}`' if s.default else ''} | {s.help} |" for s in SETTINGS
-    ]
+    rows = [f"| `{s.name}` | `{s.variable}` | {f'`{s.default}`' if s.default else ''} | {s.help} |" for s in SETTINGS]
     head = (
         "# Settings",
         "",

@@ -75,12 +75,21 @@ def test_its_models_must_exist(call):
     assert words == f'Could not find model "{arn}".'
 
 
+SERVERLESS = {"MemorySizeInMB": 1024, "MaxConcurrency": 1}
+
+
+def bare():
+    return {"VariantName": "v", "ModelName": "m"}
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
         (request(variant(), variant()), "v is repeated"),
-        (request({**variant(), "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}), "serverless"),
-        (request({"VariantName": "v", "InstanceType": "ml.m5.large"}), "ModelName"),
+        (request({**variant(), "ServerlessConfig": SERVERLESS}), "cannot have InstanceType"),
+        (request({**bare(), "ServerlessConfig": {**SERVERLESS, "MemorySizeInMB": 1500}}), "MemorySizeInMB must be"),
+        (request({**bare(), "ServerlessConfig": {**SERVERLESS, "ProvisionedConcurrency": 2}}), "Provisioned"),
+        (request({**bare(), "ServerlessConfig": SERVERLESS}, variant(VariantName="w")), "one variant only"),
         (request({"VariantName": "v", "ModelName": "m", "InitialInstanceCount": 1}), "InstanceType"),
         (request({"VariantName": "v", "ModelName": "m", "InstanceType": "ml.m5.large"}), "InitialInstanceCount"),
         (request(AsyncInferenceConfig={"OutputConfig": {}}), "AsyncInferenceConfig"),

@@ -95,6 +95,34 @@ def test_data_in_other_forms(call, world):
     assert "both ModelDataUrl and ModelDataSource" in refused(models.create_model, call, both)
 
 
+ADDITIONAL = {
+    "ChannelName": "c",
+    "S3DataSource": {"S3Uri": "s3://box/none/", "S3DataType": "S3Prefix", "CompressionType": "None"},
+}
+
+
+def test_a_pipelines_containers_are_told_in_order(call):
+    given = request("p")
+    first = given.pop("PrimaryContainer")
+    second = {**first, "ContainerHostname": "b", "Environment": {"B": "2"}}
+    containers = [{**first, "ContainerHostname": "a"}, second]
+    direct = {"Mode": "Direct"}
+    models.create_model(call, {**given, "Containers": containers, "InferenceExecutionConfig": direct})
+    row = models.find(call, "p")
+    specs = models.container_specs(row)
+    assert [(spec.hostname, spec.environment) for spec in specs] == [("a", {}), ("b", {"B": "2"})]
+    assert models.is_direct(row)
+    assert "several containers" in refused(lambda call, row: models.model_spec(row), call, row)
+
+
+def test_a_multi_model_container_needs_no_models_yet(call):
+    given = request("many", Mode="MultiModel", ModelDataUrl="s3://box/many")
+    given["PrimaryContainer"]["MultiModelConfig"] = {"ModelCacheSetting": "Disabled"}
+    models.create_model(call, given)
+    (spec,) = models.container_specs(models.find(call, "many"))
+    assert (spec.many, spec.cached, spec.uri) == (True, False, "s3://box/many")
+
+
 @pytest.mark.parametrize(
     ("container", "words"),
     [
@@ -103,9 +131,11 @@ def test_data_in_other_forms(call, world):
         ({"ModelDataUrl": "s3://box/m/model.zip"}, ".tar.gz suffix"),
         ({"ModelDataUrl": "https://box/m/model.tar.gz"}, "s3://bucket/key"),
         ({"Image": "123.dkr.ecr.us-east-1.amazonaws.com/mine:1"}, "mine:1"),
-        ({"Mode": "MultiModel"}, "multi-model"),
+        ({"Mode": "MultiModel"}, "prefix of the models"),
+        ({"Mode": "MultiModel", "ModelDataUrl": "s3://nobox/many/"}, "Could not find model data at s3://nobox/many/."),
+        ({"MultiModelConfig": {"ModelCacheSetting": "Enabled"}}, "MultiModelConfig"),
         ({"ModelPackageName": "p"}, "ModelPackageName"),
-        ({"AdditionalModelDataSources": [{}]}, "AdditionalModelDataSources"),
+        ({"AdditionalModelDataSources": [ADDITIONAL]}, "Could not find model data at s3://box/none/."),
     ],
 )
 def test_what_cannot_be_served_is_refused_by_name(call, container, words):
@@ -113,7 +143,7 @@ def test_what_cannot_be_served_is_refused_by_name(call, container, words):
     assert models.list_models(call, {})["Models"] == []
 
 
-def test_containers_are_one(call):
+def test_containers_are_given_once_and_their_hostnames_are_their_own(call):
     given = request()
     container = given["PrimaryContainer"]
     assert "both PrimaryContainer and Containers" in refused(
@@ -121,7 +151,11 @@ def test_containers_are_one(call):
     )
     del given["PrimaryContainer"]
     assert "neither" in refused(models.create_model, call, given)
-    assert "pipelines" in refused(models.create_model, call, {**given, "Containers": [container] * 2})
+    named = {**container, "ContainerHostname": "a"}
+    assert "a is repeated" in refused(models.create_model, call, {**given, "Containers": [named] * 2})
+    assert "all must have one" in refused(models.create_model, call, {**given, "Containers": [container, named]})
+    direct = {"Containers": [named], "InferenceExecutionConfig": {"Mode": "Direct"}}
+    assert "InferenceExecutionConfig" in refused(models.create_model, call, {**given, **direct})
     assert "must have an Image" in refused(models.create_model, call, {**given, "PrimaryContainer": {"Mode": "x"}})
 
 

@@ -12,7 +12,7 @@ from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, Conflict, NotFound
 from selfmaker.sagemaker import endpoint_config
-from selfmaker.sagemaker.model import invalid
+from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.serving import endpoints
 from selfmaker.serving.endpoints import Endpoints
@@ -171,11 +171,11 @@ def _spec(document: dict[str, Any] | None) -> DeploymentSpec | None:
 def _summary(wanted: VariantSpec, now: VariantSpec, state: dict[str, Any]) -> dict[str, Any]:
     return {
         "VariantName": wanted.name,
-        "DeployedImages": [_image(wanted, state.get("since"))],
+        "DeployedImages": _images(wanted, state.get("since")),
         "CurrentWeight": now.weight,
         "DesiredWeight": wanted.weight,
-        "CurrentInstanceCount": now.instances,
-        "DesiredInstanceCount": wanted.instances,
+        **_capacity("Current", now),
+        **_capacity("Desired", wanted),
     }
 
 
@@ -186,12 +186,12 @@ def _pending(spec: DeploymentSpec) -> dict[str, Any]:
         "ProductionVariants": [
             {
                 "VariantName": variant.name,
-                "DeployedImages": [_image(variant, None)],
+                "DeployedImages": _images(variant, None),
                 "CurrentWeight": 0.0,
                 "DesiredWeight": variant.weight,
-                "CurrentInstanceCount": 0,
-                "DesiredInstanceCount": variant.instances,
-                "InstanceType": variant.instance_type,
+                **({} if variant.serverless else {"CurrentInstanceCount": 0}),
+                **_capacity("Desired", variant),
+                "InstanceType": variant.instance_type or None,
                 "VariantStatus": [{"Status": "Creating", "StartTime": spec.created}],
             }
             for variant in spec.variants
@@ -199,9 +199,18 @@ def _pending(spec: DeploymentSpec) -> dict[str, Any]:
     }
 
 
-def _image(variant: VariantSpec, since: float | None) -> dict[str, Any]:
-    image = variant.model.image
-    return {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": since}
+def _capacity(when: str, variant: VariantSpec) -> dict[str, Any]:
+    if variant.serverless is None:
+        return {f"{when}InstanceCount": variant.instances}
+    config = {"MemorySizeInMB": variant.serverless.memory_mb, "MaxConcurrency": variant.serverless.concurrency}
+    if variant.serverless.provisioned:
+        config["ProvisionedConcurrency"] = variant.serverless.provisioned
+    return {f"{when}ServerlessConfig": config}
+
+
+def _images(variant: VariantSpec, since: float | None) -> list[dict[str, Any]] | None:
+    images = [container.image for container in variant.containers]
+    return [{"SpecifiedImage": each, "ResolvedImage": each, "ResolutionTime": since} for each in images] or None
 
 
 def _data_capture(call: Call, config_name: str) -> dict[str, Any] | None:

@@ -1,7 +1,5 @@
 """Endpoint configurations: which models an endpoint serves, on how much, with what share of its requests."""
 
-from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 from selfmaker import clock, ids
@@ -11,32 +9,26 @@ from selfmaker.aws.listing import page
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, NotFound
-from selfmaker.sagemaker import model
+from selfmaker.sagemaker import production_variant as variants
+from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.tag import tag_mapping
-from selfmaker.serving.spec import DeploymentSpec, VariantSpec
+from selfmaker.serving.spec import AsyncSpec, CaptureSpec, DeploymentSpec, VariantSpec
 from selfmaker.store import tags
 from selfmaker.store.resources import Resource, Resources
 
 KIND = "EndpointConfig"
 
-_DEFAULT_PATIENCE = 600.0  # seconds for a worker to load its model, where the variant doesn't say
-_NOT_YET = {
-    "AsyncInferenceConfig": "asynchronous endpoints",
-    "ExplainerConfig": "explainers",
-    "ShadowProductionVariants": "shadow variants",
-}
-
 
 @operation("sagemaker", "CreateEndpointConfig")
 def create_endpoint_config(call: Call, request: Request) -> Output:
-    _check(request)
-    for variant in request["ProductionVariants"]:
-        model.find(call, variant["ModelName"])
+    variants.check(call, request)
     tag_values = tag_mapping(request.get("Tags", []))
     arn = sagemaker_arn(call, "endpoint-config", request["EndpointConfigName"])
     now = clock.now()
     document = {k: v for k, v in request.items() if k != "Tags"}
-    document["ProductionVariants"] = [{"InitialVariantWeight": 1.0, **v} for v in request["ProductionVariants"]]
+    for member in ("ProductionVariants", "ShadowProductionVariants"):
+        if member in request:
+            document[member] = [{"InitialVariantWeight": 1.0, **variant} for variant in request[member]]
     resource = Resource(
         kind=KIND,
         region=call.region,
@@ -51,7 +43,7 @@ def create_endpoint_config(call: Call, request: Request) -> Output:
     try:
         call.use(Resources).create(resource, also=lambda c: tags.add(c, arn, tag_values))
     except AlreadyExists:
-        raise model.invalid(f'Cannot create already existing endpoint configuration "{arn}".') from None
+        raise invalid(f'Cannot create already existing endpoint configuration "{arn}".') from None
     return {"EndpointConfigArn": arn}
 
 
@@ -91,50 +83,57 @@ def find(call: Call, name: str) -> Resource:
 
 
 def not_found(call: Call, name: str) -> AwsError:
-    return model.invalid(f'Could not find endpoint configuration "{sagemaker_arn(call, "endpoint-config", name)}".')
+    return invalid(f'Could not find endpoint configuration "{sagemaker_arn(call, "endpoint-config", name)}".')
 
 
 def deployment_spec(call: Call, config: Resource) -> DeploymentSpec:
     """What the engine needs to bring the configuration into service. Raises AWS's error for a model that is gone."""
-    isolated = config.document.get("EnableNetworkIsolation", False)
-    variants = tuple(_variant(call, variant, isolated=isolated) for variant in config.document["ProductionVariants"])
-    return DeploymentSpec(id=ids.unique_id(), config=config.name, variants=variants, created=clock.now())
+    document = config.document
+    isolated = document.get("EnableNetworkIsolation", False)
 
+    def specs(member: str) -> tuple[VariantSpec, ...]:
+        return tuple(variants.variant_spec(call, each, isolated=isolated) for each in document.get(member, []))
 
-def instance_type(variant: dict[str, Any]) -> str:
-    pools = variant.get("InstancePools", [])
-    return str(variant.get("InstanceType") or (pools[0]["InstanceType"] if pools else ""))
-
-
-def _variant(call: Call, variant: dict[str, Any], *, isolated: bool) -> VariantSpec:
-    served = model.model_spec(model.find(call, variant["ModelName"]))
-    if isolated:
-        served = replace(served, network=False)
-    return VariantSpec(
-        name=variant["VariantName"],
-        model=served,
-        weight=variant["InitialVariantWeight"],
-        instances=variant.get("InitialInstanceCount", 1),
-        instance_type=instance_type(variant),
-        patience=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", _DEFAULT_PATIENCE),
+    return DeploymentSpec(
+        id=ids.unique_id(),
+        config=config.name,
+        variants=specs("ProductionVariants"),
+        created=clock.now(),
+        shadows=specs("ShadowProductionVariants"),
+        capture=capture_spec(document.get("DataCaptureConfig")),
+        asynchronous=async_spec(call, config.name, document.get("AsyncInferenceConfig")),
     )
 
 
-def _check(request: Request) -> None:
-    for member, what in _NOT_YET.items():
-        if request.get(member):
-            raise model.invalid(f"{member}: {what} are not supported here yet.")
-    variants = request["ProductionVariants"]
-    repeated = [name for name, n in Counter(variant["VariantName"] for variant in variants).items() if n > 1]
-    if repeated:
-        raise model.invalid(f"ProductionVariants: variant names must be unique, {', '.join(repeated)} is repeated.")
-    for variant in variants:
-        where = f"ProductionVariants: variant {variant['VariantName']!r}"
-        if "ServerlessConfig" in variant:
-            raise model.invalid(f"{where}: serverless endpoints are not supported here yet. Give an InstanceType.")
-        if "ModelName" not in variant:
-            raise model.invalid(f"{where}: inference components are not supported here yet. Give a ModelName.")
-        if not instance_type(variant):
-            raise model.invalid(f"{where} must have an InstanceType.")
-        if "InitialInstanceCount" not in variant and "InstancePools" not in variant:
-            raise model.invalid(f"{where} must have an InitialInstanceCount.")
+def capture_spec(capture: dict[str, Any] | None) -> CaptureSpec | None:
+    """What is to be captured, from a DataCaptureConfig; None when nothing is."""
+    if not capture or not capture.get("EnableCapture", False):
+        return None
+    modes = {option["CaptureMode"] for option in capture["CaptureOptions"]}
+    types = capture.get("CaptureContentTypeHeader", {})
+    return CaptureSpec(
+        destination=capture["DestinationS3Uri"],
+        percentage=capture["InitialSamplingPercentage"],
+        inputs=bool(modes & {"Input", "InputAndOutput"}),
+        outputs=bool(modes & {"Output", "InputAndOutput"}),
+        csv=tuple(types.get("CsvContentTypes", [])),
+        json=tuple(types.get("JsonContentTypes", [])),
+    )
+
+
+def async_spec(call: Call, name: str, config: dict[str, Any] | None) -> AsyncSpec | None:
+    """Where an asynchronous endpoint's answers go, from an AsyncInferenceConfig: the default bucket if need be."""
+    if config is None:
+        return None
+    output = config["OutputConfig"]
+    default = f"s3://sagemaker-{call.region}-{call.account}/async-endpoint-outputs/{name}"
+    return AsyncSpec(
+        output=output.get("S3OutputPath") or default,
+        failure=output.get("S3FailurePath", ""),
+        concurrency=config.get("ClientConfig", {}).get("MaxConcurrentInvocationsPerInstance", 0),
+        topics={
+            kind: output["NotificationConfig"][member]
+            for kind, member in (("success", "SuccessTopic"), ("error", "ErrorTopic"))
+            if output.get("NotificationConfig", {}).get(member)
+        },
+    )

@@ -21,21 +21,23 @@ def transform_spec(call: Call, request: Request, arn: str) -> JobSpec:
     """The engine's view of a transform job. Raises ValidationException as AwsError."""
     chosen = model.find(call, request["ModelName"])
     _check(call, request, chosen.document.get("ExecutionRoleArn", ""))
-    served = model.model_spec(chosen)
+    served = model.container_specs(chosen)
+    if any(container.many for container in served):
+        raise invalid(f"ModelName: {chosen.name} is a multi-model container, which batch transform does not take.")
     resources = request["TransformResources"]
     return JobSpec(
         kind="TransformJob",
         region=call.region,
         name=request["TransformJobName"],
         arn=arn,
-        image=served.image,
+        image=served[0].image,
         role=chosen.document.get("ExecutionRoleArn", ""),
         instance_type=resources["InstanceType"],
         hosts=tuple(f"algo-{n}" for n in range(1, resources["InstanceCount"] + 1)),
         environment=request.get("Environment", {}),
-        models=(asdict(served),),
+        models=tuple(asdict(container) for container in served),
         output=request["TransformOutput"]["S3OutputPath"],
-        network=served.network,
+        network=served[0].network,
         log_group=LOG_GROUP,
     )
 

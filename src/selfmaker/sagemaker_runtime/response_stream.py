@@ -19,7 +19,8 @@ async def invoke_endpoint_with_response_stream(call: Call, request: Request) -> 
     stream = Stream(asyncio.get_running_loop())
     answering = asyncio.ensure_future(answer(call, request, delivery_of(request, stream)))
     answering.add_done_callback(stream.close)
-    await asyncio.wait([answering, stream.begun], return_when=asyncio.FIRST_COMPLETED)
+    either: list[asyncio.Future[Any]] = [answering, stream.begun]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if stream.begun.done():
         head = stream.begun.result()
     else:

@@ -18,6 +18,7 @@ from selfmaker import clock
 from selfmaker.errors import Conflict, SelfmakerError
 from selfmaker.executors.protocol import Executor, Mount
 from selfmaker.objects.store import ObjectStore
+from selfmaker.serving.building import Keep, Tools
 from selfmaker.serving.delivery import PLAIN, Delivery
 from selfmaker.serving.deployment import Deployment, Tools, with_changes
 from selfmaker.serving.model_files import ModelFiles
@@ -35,6 +36,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 KIND = "Endpoint"
+LOG_GROUP = "/aws/sagemaker/Endpoints/"
 CREATING, IN_SERVICE, UPDATING, RETURNING = "Creating", "InService", "Updating", "SystemUpdating"
 DELETING, FAILED, OUT_OF_SERVICE = "Deleting", "Failed", "OutOfService"
 IN_PROGRESS = (CREATING, UPDATING, RETURNING, DELETING)
@@ -57,6 +59,7 @@ class Neighbours:
     home: Path
     cores: int
     mounts: tuple[Mount, ...] = ()
+    keep: Keep = field(default_factory=Keep)
 
 
 class Endpoints:
@@ -78,6 +81,8 @@ class Endpoints:
             runs=self._home / "runs",
             logs=self._home / "logs",
             cores=neighbours.cores,
+            log_group=LOG_GROUP,
+            keep=neighbours.keep,
         )
         self._router = Router()
         self._live: dict[Key, Deployment] = {}
@@ -260,7 +265,7 @@ class Endpoints:
         self._router.put(key, deployment.fleet)
         state: Document = {
             "serving": deployment.spec.to_json(),
-            "held": deployment.held,
+            "held": dict(deployment.held),
             "since": clock.now(),
             "pending": None,
             "FailureReason": None,

@@ -48,9 +48,9 @@ class ModelFiles:
                 return self._held(_name(form, [info]), lambda target: _fill(target, info, form, uri))
             found = list(self._objects.list(bucket, key))
         except NotFound:
-            raise Invalid(f"Could not find model data at {uri}.") from None
+            raise _missing(bucket, key) from None
         if not found:
-            raise Invalid(f"Could not find model data at {uri}.")
+            raise _missing(bucket, key)
         return self._held(_name(form, found), lambda target: _link_all(target, found, key))
 
     def hold(self, name: str) -> bool:
@@ -97,6 +97,13 @@ class ModelFiles:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return name
+
+
+def _missing(bucket: str, key: str) -> Invalid:
+    return Invalid(
+        f"Failed to download model data(bucket: {bucket}, key: {key}). Please ensure that there is an object located "
+        "at the URL and that the role passed to CreateModel has permissions to download the model."
+    )
 
 
 def _location(uri: str) -> tuple[str, str]:

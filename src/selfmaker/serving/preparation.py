@@ -13,6 +13,7 @@ from selfmaker.serving.spec import ARCHIVE, ModelSpec
 from selfmaker.serving.worker_process import CODE_DIR, MODEL_DIR, WorkerPlan
 
 DEFAULT_PROGRAM = "inference.py"
+ADDITIONAL_DIR = "/opt/ml/additional-model-data-sources"
 
 
 class Environments(Protocol):
@@ -41,7 +42,7 @@ class Around:
 @dataclass(frozen=True)
 class LaidOut:
     """A model's files: where its data and its code are on the host, where the script's folder is in the sandbox, and
-    what must be installed; ``held`` as in Prepared."""
+    what must be installed; ``held`` as in Prepared; ``additional`` are the model's further data sources."""
 
     model: Path | None
     code: Path | None
@@ -49,6 +50,7 @@ class LaidOut:
     program: str | None
     requirements: Path | None
     held: Mapping[str, str]
+    additional: tuple[Mount, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Preparation:
             code_dir=files.code_dir,
             program=files.program,
             variables=container_variables(self._around.surroundings(region), model.environment),
-            mounts=self._around.mounts,
+            mounts=(*self._around.mounts, *files.additional),
             network=model.network,
             hidden=self._around.hidden,
         )
@@ -104,10 +106,15 @@ class Preparation:
         try:
             data = self._fetch(model.uri, model.form, known, held) if model.uri else None
             code, code_dir, program = self._script(model, data, known, held)
+            additional = tuple(
+                Mount(self._fetch(source.uri, source.form, known, held), f"{ADDITIONAL_DIR}/{source.channel}")
+                for source in model.additional
+            )
         except BaseException:
             self._files.drop(held.values())
             raise
-        return LaidOut(data, code, code_dir, program, self._requirements(code_dir, data, code), held)
+        requirements = self._requirements(code_dir, data, code)
+        return LaidOut(data, code, code_dir, program, requirements, held, additional)
 
     def release(self, held: Mapping[str, str]) -> None:
         """The workers are gone: give their folders up."""

@@ -54,6 +54,11 @@ class Variant:
         return len(self._workers)
 
     @property
+    def pids(self) -> list[int]:
+        """The workers' outermost processes."""
+        return [process.handle.pid for process in self._workers.values()]
+
+    @property
     def outstanding(self) -> int:
         """Requests that are not answered yet."""
         return len(self._waiting) + sum(len(channel.outstanding) for channel in self._workers)

@@ -17,7 +17,7 @@ from selfmaker.jobs.spec import JobSpec
 from selfmaker.jobs.surroundings import SITE_IN_JOB, Surroundings
 from selfmaker.objects.uri import join_s3_uri
 from selfmaker.runtimes.environments import Environments
-from selfmaker.serving.deployment import WORKERS, vcpus
+from selfmaker.serving.capacity import WORKERS, vcpus
 from selfmaker.serving.model_files import ModelFiles
 from selfmaker.serving.preparation import Around, Preparation, container_variables
 from selfmaker.serving.spec import ModelSpec
@@ -101,7 +101,7 @@ class TransformKind:
         preparation = Preparation(Environments(self._around.settings.environments), files, around)
         ours = job_environment(self._around.connection(job), SITE_IN_JOB, _batch_variables(job.document))
         containers = []
-        for model in (ModelSpec(**model) for model in spec.models):
+        for model in (ModelSpec.from_json(model) for model in spec.models):
             told = replace(model, environment={**model.environment, **spec.environment})
             laid = preparation.lay_out(told, {})
             containers.append(
@@ -136,6 +136,7 @@ class TransformKind:
             workers=min(workers, job.document.get("MaxConcurrentTransforms") or workers),
             patience=PATIENCE,
             environments=str(settings.environments),
+            images=str(settings.home / "images"),
             sandbox=settings.sandbox,
             mounts=((str(SITE), SITE_IN_JOB),),
             hidden=(str(settings.home),),
