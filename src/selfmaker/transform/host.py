@@ -13,6 +13,7 @@ from pathlib import Path
 
 import uvloop
 
+from selfmaker.runtimes.catalog import use_images
 from selfmaker.serving.output_log import OutputLog
 from selfmaker.transform.chain import Chain, ModelUnfit
 from selfmaker.transform.host_plan import HostPlan
@@ -24,6 +25,7 @@ def main(path: Path) -> int:
     """Do what the plan at ``path`` says; returns the exit code."""
     threading.Thread(target=_end_with_starter, daemon=True).start()
     plan = HostPlan.read(path)
+    use_images(Path(plan.images))
     loop = uvloop.new_event_loop()
     try:
         failures = loop.run_until_complete(_transform(plan, loop))

@@ -64,6 +64,7 @@ class HostPlan:
     workers: int
     patience: float
     environments: str
+    images: str
     sandbox: str
     mounts: tuple[tuple[str, str], ...]
     hidden: tuple[str, ...]

@@ -210,3 +210,23 @@ def test_an_endpoint_without_a_program_that_serves_fails_with_the_reason(account
     described = account.settled(endpoint)
     assert described["EndpointStatus"] == "Failed" and "no program serve" in described["FailureReason"]
     account.sagemaker.delete_endpoint(EndpointName=endpoint)
+
+
+@pytest.mark.frameworks
+def test_batch_transform_sends_to_serve(declared, model):
+    name = declared.unique("transform")
+    uri = declared.put(f"{name}/in/rows.csv", "1,2\n3,4\n")
+    declared.sagemaker.create_transform_job(
+        TransformJobName=name,
+        ModelName=model,
+        TransformInput={
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}},
+            "ContentType": "text/csv",
+        },
+        TransformOutput={"S3OutputPath": f"s3://{declared.bucket}/{name}/out"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    waiter = declared.sagemaker.get_waiter("transform_job_completed_or_stopped")
+    waiter.wait(TransformJobName=name, WaiterConfig={"Delay": 1})
+    answer = json.loads(declared.get(f"s3://{declared.bucket}/{name}/out/rows.csv.out"))
+    assert answer[:3] == ["/invocations", "1,2\n3,4\n", "text/csv"]
