@@ -39,8 +39,8 @@ from selfmaker.runtimes.catalog import use_images
 from selfmaker.runtimes.environments import Environments
 from selfmaker.sagemaker.pipeline_port import PipelinePort
 from selfmaker.services import Services
-from selfmaker.serving.endpoints import Endpoints, Neighbours
 from selfmaker.serving.building import Keep
+from selfmaker.serving.endpoints import Endpoints, Neighbours
 from selfmaker.settings import Settings, inherited_environment
 from selfmaker.store.credentials import Credentials
 from selfmaker.store.database import Database
@@ -120,12 +120,12 @@ class Parts:
             home=settings.home,
             cores=settings.slots,
             mounts=(Mount(SITE, SITE_IN_JOB),),
-        )
             keep=Keep(
                 settings.serverless_idle_seconds,
                 max(1, settings.multi_model_loaded),
                 settings.multi_model_memory_mb << 20,
             ),
+        )
         self._endpoints = Endpoints(neighbours, loop)
         self._executions = Executions(store.executions)
         store.jobs.watch(self._tell_pipelines)

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from selfmaker.executors.protocol import Executor, Mount
 from selfmaker.objects.store import ObjectStore
 from selfmaker.serving.building import Keep, Tools
 from selfmaker.serving.delivery import PLAIN, Delivery
-from selfmaker.serving.deployment import Deployment, Tools, with_changes
+from selfmaker.serving.deployment import Deployment, with_changes
 from selfmaker.serving.model_files import ModelFiles
 from selfmaker.serving.preparation import Around, Environments, Preparation, Surroundings
 from selfmaker.serving.router import Key, Router
