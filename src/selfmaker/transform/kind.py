@@ -137,7 +137,6 @@ class TransformKind:
             patience=PATIENCE,
             environments=str(settings.environments),
             images=str(settings.home / "images"),
-            images=str(settings.home / "images"),
             sandbox=settings.sandbox,
             mounts=((str(SITE), SITE_IN_JOB),),
             hidden=(str(settings.home),),
