@@ -16,6 +16,7 @@ from selfmaker.sagemaker.experiment_config import TRAINING
 from selfmaker.sagemaker.job_component import of_training_job
 from selfmaker.sagemaker.job_status import not_found, rejected, status
 from selfmaker.sagemaker.tag import tag_mapping
+from selfmaker.sagemaker.training_observers import rules, warm_pool
 from selfmaker.sagemaker.training_spec import DEFAULT_MAX_RUNTIME, training_spec, with_algorithm_metrics
 from selfmaker.settings import Settings
 from selfmaker.store.jobs import Job
@@ -67,7 +68,10 @@ def describe_training_job(call: Call, request: Request) -> Output:
 @operation("sagemaker", "ListTrainingJobs")
 def list_training_jobs(call: Call, request: Request) -> Output:
     rows = [summary(job) for job in call.use(Jobs).of_kind(KIND, call.region)]
-    if "WarmPoolStatusEquals" in request or "TrainingPlanArnEquals" in request:
+    if "WarmPoolStatusEquals" in request:
+        wanted = request["WarmPoolStatusEquals"]
+        rows = [row for row in rows if (row["WarmPoolStatus"] or {}).get("Status") == wanted]
+    if "TrainingPlanArnEquals" in request:
         rows = []
     usual = Usual(order="Ascending")
     return page(rows, request, "TrainingJobSummaries", name="TrainingJobName", status="TrainingJobStatus", usual=usual)
@@ -148,6 +152,8 @@ def described(job: Job, spot_discount: float = 0.0) -> dict[str, Any]:
             {"MetricName": m["name"], "Value": m["value"], "Timestamp": m["time"]} for m in progress.get("metrics", [])
         ]
         or None,
+        "WarmPoolStatus": warm_pool(job.document, job.state in states.FINAL),
+        **rules(job.document, job.modified),
         **_durations(job, spot_discount),
     }
 
@@ -162,6 +168,7 @@ def summary(job: Job) -> dict[str, Any]:
         "LastModifiedTime": job.modified,
         "TrainingJobStatus": status(job),
         "SecondaryStatus": _transition(job, transitions[-1])["Status"],
+        "WarmPoolStatus": warm_pool(job.document, job.state in states.FINAL),
     }
 
 
