@@ -50,7 +50,9 @@ class RegistrationStep(Plain):
         if arn is None:
             request = {"ClientToken": act.intent["client_token"], **act.arguments}
             request["MetadataProperties"] = _origin(act)
-            if "ModelPackageGroupName" not in request:  # a version has its group's tags
+            if "ModelPackageGroupName" in request:  # a version has its group's tags
+                _ensure_group(act, str(request["ModelPackageGroupName"]))
+            else:
                 request["Tags"] = tags(act, act.arguments.get("Tags") or [])
             arn = act.call("CreateModelPackage", request)["ModelPackageArn"]
         return _registered(act, arn) or Begun({"RegisterModel": {"Arn": arn}})
@@ -108,6 +110,22 @@ class EndpointStep(Plain):
             reason = str(described.get("FailureReason") or f"the endpoint is {described['EndpointStatus']}")
             return Outcome(FAILED, described, metadata, reason)
         return None
+
+
+def _ensure_group(act: Act, name: str) -> None:
+    """The group of a new version is made with the first one."""
+    if name.startswith("arn:"):
+        return
+    try:
+        act.call("DescribeModelPackageGroup", {"ModelPackageGroupName": name})
+    except CallError as error:
+        if error.status >= 500:
+            raise
+        try:
+            act.call("CreateModelPackageGroup", {"ModelPackageGroupName": name, "Tags": tags(act, [])})
+        except CallError as taken:
+            if "already exists" not in taken.message:  # another step was quicker
+                raise
 
 
 def _registered(act: Act, arn: str) -> Outcome | None:
