@@ -86,3 +86,17 @@ def test_only_xgboost_has_an_algorithm_and_old_images_pickle_their_model() -> No
 
 def test_every_runtime_describes_itself() -> None:
     assert all(runtime.description for runtime in RUNTIMES)
+
+
+@pytest.mark.parametrize(
+    ("repository", "words"),
+    [
+        ("sagemaker-spark-processing:3.3-cpu-py39-v1.2", "Spark"),
+        ("mxnet-training:1.9.0-cpu-py38", "maintained"),
+        ("huggingface-tensorflow-training:2.6.3-transformers4.17.0-gpu-py38", "PyTorch"),
+        ("tensorflow-inference-eia:2.3.0-cpu", "Elastic Inference"),
+    ],
+)
+def test_an_image_of_aws_that_is_not_here_is_refused_with_the_reason(repository: str, words: str) -> None:
+    with pytest.raises(NotFound, match=words):
+        runtime_for(f"{ECR}/{repository}")

@@ -7,6 +7,7 @@ Beside those that everybody has there are the images that are declared on a serv
 from pathlib import Path
 
 from selfmaker.errors import NotFound
+from selfmaker.runtimes import absent
 from selfmaker.runtimes.base import Runtime
 from selfmaker.runtimes.base_python import BasePython
 from selfmaker.runtimes.declared import DeclaredImages
@@ -41,9 +42,10 @@ def runtime_for(uri: str) -> Runtime:
         if declared is not None:
             return declared
     known = "; ".join(runtime.description for runtime in RUNTIMES)
+    why = absent.reason(image.repository)
     raise NotFound(
-        f"no runtime stands for the image {uri}. There are: {known}. Use one of these, with a requirements.txt beside "
-        "your script for what it lacks, or declare an image of your own by `selfmaker images add FOLDER`."
+        f"no runtime stands for the image {uri}. {f'{why}. ' if why else ''}There are: {known}. Use one of these, with "
+        "a requirements.txt beside your script for what it lacks, or declare an image of your own by `selfmaker images add FOLDER`."
     )
 
 
