@@ -7,7 +7,8 @@ import pytest
 import sagemaker
 from sagemaker.analytics import ExperimentAnalytics
 from sagemaker.experiments import Experiment, Run, list_runs, load_run
-from sagemaker.sklearn import SKLearnProcessor
+from sagemaker.processing import FrameworkProcessor
+from sagemaker.sklearn import SKLearn, SKLearnProcessor
 
 SKLEARN_VERSION = "1.4-2"
 
@@ -124,3 +125,23 @@ def test_a_processing_job_names_its_experiment(session, role, experiment, tmp_pa
     table = ExperimentAnalytics(experiment_name=experiment, sagemaker_session=session).dataframe()
     assert list(table["DisplayName"]) == ["prepare"]
     assert table["SourceArn"][0].endswith(processor.latest_job.job_name)
+
+
+def test_a_processing_job_logs_to_the_run_that_it_was_started_under(session, role, experiment, folder):
+    processor = FrameworkProcessor(
+        estimator_cls=SKLearn,
+        framework_version=SKLEARN_VERSION,
+        role=role,
+        instance_type="ml.m5.large",
+        instance_count=1,
+        sagemaker_session=session,
+    )
+    source = folder({"work.py": IN_JOB, "requirements.txt": f"sagemaker=={sagemaker.__version__}\n"})
+    with Run(experiment_name=experiment, run_name="prepare", sagemaker_session=session) as run:
+        processor.run(code="work.py", source_dir=source, wait=True, logs=False)
+    described = processor.latest_job.describe()
+    assert described["ExperimentConfig"] == run.experiment_config
+    component = session.sagemaker_client.describe_trial_component(TrialComponentName=f"{experiment}-prepare")
+    assert component["Parameters"]["inside"] == {"NumberValue": 7}
+    assert [metric["MetricName"] for metric in component["Metrics"]] == ["inside:loss"]
+    assert component["Sources"][0]["SourceArn"] == described["ProcessingJobArn"]
