@@ -1,0 +1,1 @@
+"""Who of a telecom's customers will leave?"""
