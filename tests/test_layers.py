@@ -36,7 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     "ecr": SERVICE,
     "sqs": SERVICE,
     "lambda_": SERVICE,
-    "cli": {"aws", "client", "app", "wiring", "executors", "runtimes"},
+    "events": SERVICE,
+    "cli": {"aws", "client", "app", "wiring", "executors", "workflow", "runtimes"},
 }
 LEAF_IMPORTS = {"settings": {"errors"}, "errors": set(), "clock": set(), "ids": set(), "services": set()}
 

@@ -46,7 +46,8 @@ JOB_KINDS = ("TrainingJob", "ProcessingJob", "TransformJob", "HyperParameterTuni
 # Rows of ``resources`` of these kinds report a new status, or a new value of these members. The document is the row.
 WATCHED: Mapping[str, tuple[str, ...]] = {
     "Endpoint": (),
-    "FeatureGroup": (),
+    "FeatureGroup": ("OfflineStoreStatus",),
+    "Model": (),
     "ModelPackage": ("ModelApprovalStatus", "ModelLifeCycle"),
 }
 

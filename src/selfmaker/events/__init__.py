@@ -1,0 +1,1 @@
+"""EventBridge: rules that see what happens here, by pattern or by the clock, and act on it."""

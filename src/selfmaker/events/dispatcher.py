@@ -1,0 +1,207 @@
+"""Offers what happened to the rules, and sends events to their targets until they have arrived.
+
+    outbox, PutEvents, the clock -> rules -> deliveries -> targets
+
+Each arrow is one transaction, so that nothing is lost between two steps; a step that a kill cut off is
+taken again, and a target may get an event twice.
+"""
+
+import json
+import logging
+import random
+import threading
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from selfmaker import clock
+from selfmaker.aws.errors import AwsError
+from selfmaker.aws.port import Port
+from selfmaker.events import pattern, schedule, sending
+from selfmaker.events.event_bus import DEFAULT
+from selfmaker.events.form import event as formed
+from selfmaker.events.sagemaker_event import SagemakerEvents
+from selfmaker.store import deliveries, outbox
+from selfmaker.store.database import Database
+from selfmaker.store.deliveries import Delivery
+from selfmaker.store.resources import Change, Resource, Resources, modify
+
+_log = logging.getLogger(__name__)
+
+Offer = tuple[str, dict[str, Any]]  # the bus, and an event on it
+
+_LOOK_SECONDS = 0.2
+_BATCH = 100
+_SENDERS = 8
+_LONGEST_WAIT = 600.0
+_ATTEMPTS = 185
+_MAX_AGE = 86_400.0
+
+
+class Dispatcher:
+    """``offer`` from any thread. ``start`` once operations can be called; ``close`` before the database."""
+
+    def __init__(self, database: Database, resources: Resources, events: SagemakerEvents) -> None:
+        self._database = database
+        self._resources = resources
+        self._events = events
+        self._wake = threading.Event()
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._in_hand: set[int] = set()
+        self._pool = ThreadPoolExecutor(_SENDERS, "selfmaker-events")
+        self._thread: threading.Thread | None = None
+
+    def offer(self, region: str, offers: Sequence[Offer]) -> None:
+        """Let the rules of a region see events; what they make of them is durable when this returns."""
+        rules = self._rules(region)
+        new = [d for bus, event in offers for d in _wanted(rules, bus, event)]
+        if new:
+            self._database.write(lambda c: deliveries.add(c, new))
+            self._wake.set()
+
+    def start(self, port: Port) -> None:
+        self._thread = threading.Thread(target=self._loop, args=(port,), name="selfmaker-events", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """What is not sent yet waits for the next start."""
+        self._closed.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _loop(self, port: Port) -> None:
+        while not self._closed.is_set():
+            try:
+                self._drain_outbox()
+                self._look_at_the_clock()
+                self._send_due(port)
+            except Exception:  # noqa: BLE001 - the outermost loop of a thread that must go on
+                _log.exception("events wait")
+                self._closed.wait(1)
+            self._wake.wait(_LOOK_SECONDS)
+            self._wake.clear()
+
+    # -- what happened
+
+    def _drain_outbox(self) -> None:
+        while not self._closed.is_set():
+            waiting = self._database.read(lambda c: outbox.waiting(c, _BATCH))
+            if not waiting:
+                return
+            new: list[Delivery] = []
+            for item in waiting:
+                event = self._event_of(item)
+                if event is not None:
+                    new += _wanted(self._rules(item.change.region), DEFAULT, event)
+            last = waiting[-1].sequence
+
+            def work(connection: Connection, new: list[Delivery] = new, last: int = last) -> None:
+                deliveries.add(connection, new)
+                outbox.remove_until(connection, last)
+
+            self._database.write(work)
+
+    def _event_of(self, item: outbox.Waiting) -> dict[str, Any] | None:
+        try:
+            return self._events.of(item)
+        except Exception:  # noqa: BLE001 - a change that makes no event must not hold up those behind it
+            _log.exception("no event of %s %s", item.change.kind, item.change.arn)
+            return None
+
+    def _rules(self, region: str) -> list[Resource]:
+        return self._resources.list(outbox.RULE, region, outbox.ENABLED)
+
+    # -- the clock
+
+    def _look_at_the_clock(self) -> None:
+        now = clock.now()
+        for rule in self._resources.list(outbox.RULE, None, outbox.ENABLED):
+            due = rule.state.get("next")
+            if due is not None and due <= now:
+                self._tick(rule, now)
+
+    def _tick(self, rule: Resource, now: float) -> None:
+        """A rule's moment has come; one that was missed comes once, late."""
+        expression = rule.document["ScheduleExpression"]
+        following = schedule.following(expression, now)
+        event = formed(
+            id=str(uuid.uuid4()),
+            kind="Scheduled Event",
+            source="aws.events",
+            account=self._events.account,
+            time=rule.state["next"],
+            region=rule.region,
+            resources=[rule.arn],
+            detail={},
+        )
+
+        def work(connection: Connection) -> None:
+            change = Change(state={"next": following}, only_if_status=(outbox.ENABLED,))
+            modify(connection, outbox.RULE, rule.region, rule.name, change)
+            deliveries.add(connection, _deliveries(rule, event))
+
+        self._database.write(work)
+
+    # -- sending
+
+    def _send_due(self, port: Port) -> None:
+        for delivery in self._database.read(lambda c: deliveries.due(c, clock.now(), _BATCH)):
+            with self._lock:
+                if delivery.sequence in self._in_hand:
+                    continue
+                self._in_hand.add(delivery.sequence)
+            self._pool.submit(self._send, port, delivery)
+
+    def _send(self, port: Port, delivery: Delivery) -> None:
+        try:
+            if not self._closed.is_set():
+                self._attempt(port, delivery)
+        except Exception:  # noqa: BLE001 - the outermost frame of a thread; the delivery stays and is tried again
+            _log.exception("an event for %s waits", delivery.target["Arn"])
+        finally:
+            with self._lock:
+                self._in_hand.discard(delivery.sequence)
+
+    def _attempt(self, port: Port, delivery: Delivery) -> None:
+        try:
+            sending.send(port, delivery)
+        except AwsError as error:
+            if self._is_over(delivery, error):
+                _log.warning("an event does not reach %s: %s", delivery.target["Arn"], error)
+                sending.to_dead_letters(port, delivery, error)
+            else:
+                wait = min(_LONGEST_WAIT, 2.0**delivery.attempts) * random.uniform(0.8, 1.2)
+                self._database.write(lambda c: deliveries.postpone(c, delivery.sequence, clock.now() + wait))
+                return
+        self._database.write(lambda c: deliveries.remove(c, delivery.sequence))
+        self._wake.set()
+
+    def _is_over(self, delivery: Delivery, error: AwsError) -> bool:
+        policy = delivery.target.get("RetryPolicy", {})
+        attempts = policy.get("MaximumRetryAttempts", _ATTEMPTS)
+        age = policy.get("MaximumEventAgeInSeconds", _MAX_AGE)
+        too_late = clock.now() - delivery.created >= age or delivery.attempts >= attempts
+        return too_late or not sending.may_pass(error)
+
+
+def _wanted(rules: Sequence[Resource], bus: str, event: dict[str, Any]) -> list[Delivery]:
+    """What the rules of a bus want to be done about an event."""
+    found: list[Delivery] = []
+    for rule in rules:
+        text = rule.document.get("EventPattern")
+        if text and rule.document["EventBusName"] == bus and pattern.matches(json.loads(text), event):
+            found += _deliveries(rule, event)
+    return found
+
+
+def _deliveries(rule: Resource, event: dict[str, Any]) -> list[Delivery]:
+    now = clock.now()
+    whole = Delivery(rule.region, rule.arn, {}, event, now, now)
+    return [replace(whole, target=target) for target in rule.state.get("targets", {}).values()]
