@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from selfmaker import (
     cloudwatch,
     ecr,
+    events,
     iam,
     lambda_,
     logs,
@@ -21,6 +22,8 @@ from selfmaker import (
 from selfmaker.aws.edge import Edge, EdgeSettings
 from selfmaker.aws.port import Port
 from selfmaker.client.environment import SITE, Connection, job_environment
+from selfmaker.events.dispatcher import Dispatcher
+from selfmaker.events.sagemaker_event import SagemakerEvents
 from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Mount
 from selfmaker.functions import process as functions_process
@@ -69,6 +72,7 @@ SERVICE_PACKAGES = (
     ecr,
     sqs,
     lambda_,
+    events,
 )
 
 OWNER = "selfmaker"  # whose credentials ``run/credentials.json`` holds
@@ -131,9 +135,17 @@ class Parts:
         store.jobs.watch(self._tell_pipelines)
         self._functions = self._new_functions()
         self._function_calls = AsynchronousCalls(store.queues, self._functions)
+        told = SagemakerEvents(settings.account, store.tags, store.executions)
+        self._dispatcher = Dispatcher(store.database, store.resources, told)
         self.credentials = self._credentials_of(OWNER)
         self._services = Services(
-            *vars(store).values(), settings, self._jobs, self._endpoints, self._executions, self._functions
+            *vars(store).values(),
+            settings,
+            self._jobs,
+            self._endpoints,
+            self._executions,
+            self._functions,
+            self._dispatcher,
         )
         self.edge = Edge(
             self._services,
@@ -153,11 +165,13 @@ class Parts:
         self._endpoints.start()
         self._functions.start()
         self._function_calls.start(port)
+        self._dispatcher.start(port)
         self._executions.start(PipelinePort(port, self._store.objects))
 
     def end(self) -> None:
         """Close everything in the opposite order. Running jobs go on."""
         for part in (
+            self._dispatcher,
             self._function_calls,
             self._functions,
             self._executions,
