@@ -23,6 +23,10 @@ COMMANDS = {
     "endpoints": "List the endpoints.",
     "approve": "Approve or reject a version of a model package group.",
     "images": "List the images of your own; add and remove them.",
+    "pipelines": "List the pipelines.",
+    "executions": "List the executions of a pipeline.",
+    "watch": "Follow an execution of a pipeline, step by step.",
+    "graph": "Draw a pipeline as an SVG.",
     "operations": "List the AWS operations that are answered.",
     "doctor": "Show what this machine can do, and what would mend what it can't.",
 }
