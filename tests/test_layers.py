@@ -48,6 +48,7 @@ STAND_ALONE = (  # need nothing of ours
     "contract/programs",
     "serving/worker/",
     "client/site",
+    "functions/program/",
 )
 
 

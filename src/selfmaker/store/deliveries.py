@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import JSON, Column, Connection, Float, Index, Integer, String, Table, delete, insert, select, update
-from sqlalchemy.sql.functions import min as least
 
 from selfmaker.store.schema import metadata
 
@@ -53,11 +52,6 @@ def due(connection: Connection, now: float, limit: int) -> list[Delivery]:
     """What is to be tried now, the longest waiting first."""
     query = select(deliveries).where(deliveries.c.due <= now).order_by(deliveries.c.due, deliveries.c.sequence)
     return [Delivery(**row._mapping) for row in connection.execute(query.limit(limit)).all()]
-
-
-def next_due(connection: Connection) -> float | None:
-    """When the next one is to be tried."""
-    return connection.execute(select(least(deliveries.c.due))).scalar_one()
 
 
 def postpone(connection: Connection, sequence: int, until: float) -> None:

@@ -78,6 +78,7 @@ class Job:
 
 
 Amend = Callable[[Job], Job]
+Recorder = Callable[[Connection, "Job"], None]
 
 
 class JobTable:
@@ -86,11 +87,17 @@ class JobTable:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._watchers: list[Callable[[Job], None]] = []
+        self._recorders: list[Recorder] = []
 
     def watch(self, watcher: Callable[[Job], None]) -> None:
         """Have ``watcher`` called with each row as it became, after each write that gave it another state, on the
         thread that wrote it. It must be quick, and is told nothing of what happens while no server runs."""
         self._watchers.append(watcher)
+
+    def record(self, recorder: "Recorder") -> None:
+        """Have ``recorder`` write beside each row that is new or has another state, in the same transaction. It must
+        be quick."""
+        self._recorders.append(recorder)
 
     def create(self, job: Job, also: Callable[[Connection], object] | None = None) -> Job:
         """Store a new job, and what ``also`` writes, in one transaction. Raises AlreadyExists for a taken name."""
@@ -101,6 +108,8 @@ class JobTable:
             _report(connection, None, job)
             if also is not None:
                 also(connection)
+            for recorder in self._recorders:
+                recorder(connection, job)
             return replace(job, sequence=sequence)
 
         try:
@@ -157,6 +166,8 @@ class JobTable:
             _report(connection, before, after)
             if also is not None:
                 also(connection)
+            for recorder in self._recorders if after.state != before.state else ():
+                recorder(connection, after)
             return after
 
         after = self._database.write(work)
@@ -185,7 +196,7 @@ def _by_id(connection: Connection, job_id: str) -> Job:
 
 def _report(connection: Connection, before: Job | None, after: Job) -> None:
     """Offer a transition to the rules. A remark such as Stopping is one, too."""
-    previous, status = before and _stage(before), _stage(after)
+    previous, status = _stage(before) if before is not None else None, _stage(after)
     if after.kind in outbox.JOB_KINDS and previous != status:
         change = outbox.Change(after.region, after.kind, after.arn, status, previous, vars(after))
         outbox.add(connection, change)

@@ -210,7 +210,8 @@ def _receive(connection: Connection, queue: str, how: Reception) -> tuple[list[M
     if how.fifo:
         busy = select(t.group).where(t.queue == queue, t.visible > now).scalar_subquery()
         query = query.where(t.group.not_in(busy))
-    taken, moved = [], False
+    taken: list[Message] = []
+    moved = False
     for row in connection.execute(query.limit(how.most * 8)).all():
         message = Message(**row._mapping)
         if how.rest is not None and how.tries is not None and message.received >= how.tries:
@@ -238,4 +239,5 @@ def _change(connection: Connection, message: Message, **values: Any) -> None:
 
 def _next_visible(connection: Connection, queue: str) -> float | None:
     t = queue_messages.c
-    return connection.execute(select(func.min(t.visible)).where(t.queue == queue)).scalar_one()
+    found: float | None = connection.execute(select(func.min(t.visible)).where(t.queue == queue)).scalar_one()
+    return found
