@@ -30,7 +30,7 @@ def create_artifact(call: Call, request: Request) -> Output:
     row = Resource(
         kind=KIND,
         region=call.region,
-        name=_name(request["Source"]),
+        name=name_of(request["Source"]),
         arn=arn,
         status="Created",
         created=now,
@@ -116,11 +116,11 @@ def _given_name(row: Resource) -> str | None:
     return name
 
 
-def _name(source: Mapping[str, Any]) -> str:
+def name_of(source: Mapping[str, Any]) -> str:
     """An artifact is known by its source: the same source is the same artifact."""
     types = sorted((t["SourceIdType"], t["Value"]) for t in source.get("SourceTypes", []))
     return hashlib.sha256(json.dumps([source["SourceUri"], types]).encode()).hexdigest()[:32]
 
 
 def _arn(call: Call, source: Mapping[str, Any]) -> str:
-    return sagemaker_arn(call, "artifact", _name(source))
+    return sagemaker_arn(call, "artifact", name_of(source))

@@ -12,28 +12,25 @@ from selfmaker.errors import AlreadyExists, NotFound
 from selfmaker.sagemaker import artifact
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.experiment_entity import COMPONENT, EXPERIMENT
+from selfmaker.sagemaker.lineage_entity import ACTION, CONTEXT
 from selfmaker.store.resources import Resource, Resources
 
 KIND = "Association"
-_NAMES = {artifact.KIND: "ArtifactName", EXPERIMENT.kind: EXPERIMENT.name, COMPONENT.kind: COMPONENT.name}
+_NAMES = {
+    artifact.KIND: "ArtifactName",
+    CONTEXT.kind: CONTEXT.name,
+    ACTION.kind: ACTION.name,
+    EXPERIMENT.kind: EXPERIMENT.name,
+    COMPONENT.kind: COMPONENT.name,
+}
 _ENDS = ("Source", "Destination")
+_FEW = 500  # entities that are looked up one by one
 
 
 @operation("sagemaker", "AddAssociation")
 def add_association(call: Call, request: Request) -> Output:
-    ends = {f"{end}Arn": _entity(call, request[f"{end}Arn"]).arn for end in _ENDS}
-    now = clock.now()
-    row = Resource(
-        kind=KIND,
-        region=call.region,
-        name=_name(ends),
-        arn=f"association/{call.region}/{_name(ends)}",  # AWS has none: an association is named by its ends
-        status="Created",
-        created=now,
-        modified=now,
-        document={**request, **ends},
-        state={},
-    )
+    ends = {f"{end}Arn": entity_of(call, request[f"{end}Arn"]).arn for end in _ENDS}
+    row = new(call.region, ends["SourceArn"], ends["DestinationArn"], request)
     try:
         call.use(Resources).create(row)
     except AlreadyExists:
@@ -43,20 +40,21 @@ def add_association(call: Call, request: Request) -> Output:
 
 @operation("sagemaker", "ListAssociations")
 def list_associations(call: Call, request: Request) -> Output:
-    entities = {row.arn: row for kind in _NAMES for row in call.use(Resources).list(kind, call.region)}
+    wanted = _wanted(call, request)
+    rows = [
+        row
+        for row in call.use(Resources).list(KIND, call.region)
+        if all(row.document[end] == arn for end, arn in wanted.items() if end in ("SourceArn", "DestinationArn"))
+    ]
+    entities = entities_of(call, {row.document[f"{end}Arn"] for row in rows for end in _ENDS})
     found = []
-    for row in call.use(Resources).list(KIND, call.region):
+    for row in rows:
         ends = [entities.get(row.document[f"{end}Arn"]) for end in _ENDS]
         if all(ends):  # those of entities that are gone are no longer shown
             shown = {**row.document, "CreationTime": row.created}
             for end, entity in zip(_ENDS, ends, strict=True):
                 shown |= _shown(end, entity)
             found.append(shown)
-    filters = ("SourceArn", "DestinationArn", "SourceType", "DestinationType", "AssociationType")
-    wanted = {member: request[member] for member in filters if member in request}
-    for member in ("SourceArn", "DestinationArn"):
-        if member in wanted:
-            wanted[member] = _entity(call, wanted[member]).arn
     kept = [a for a in found if all(a.get(member) == value for member, value in wanted.items())]
     listed = page(kept, request, "AssociationSummaries", name="DestinationArn")
     return describe("sagemaker", "ListAssociations", listed)
@@ -72,14 +70,62 @@ def delete_association(call: Call, request: Request) -> Output:
     return ends
 
 
-def _entity(call: Call, arn: str) -> Resource:
+def new(region: str, source: str, destination: str, members: Mapping[str, Any]) -> Resource:
+    """The row of an association that is not stored yet."""
+    ends, now = {"SourceArn": source, "DestinationArn": destination}, clock.now()
+    name = _name(ends)
+    return Resource(
+        kind=KIND,
+        region=region,
+        name=name,
+        arn=f"association/{region}/{name}",  # AWS has none: an association is named by its ends
+        status="Created",
+        created=now,
+        modified=now,
+        document={**members, **ends},
+        state={},
+    )
+
+
+def entities_of(call: Call, arns: set[str]) -> dict[str, Resource]:
+    """The lineage entities of those ARNs that are there."""
+    if len(arns) <= _FEW:
+        found = [_known(call, arn) for arn in arns]
+        return {row.arn: row for row in found if row is not None}
+    rows = (row for kind in _NAMES for row in call.use(Resources).list(kind, call.region))
+    return {row.arn: row for row in rows if row.arn in arns}
+
+
+def type_of(entity: Resource) -> str | None:
+    """What kind of artifact, action, context or job it is."""
+    members = (entity.document.get(f"{kind}Type") for kind in (artifact.KIND, CONTEXT.kind, ACTION.kind))
+    given: str | None = next((member for member in members if member), None)
+    return given or entity.state.get("Source", {}).get("SourceType")
+
+
+def _wanted(call: Call, request: Request) -> dict[str, str]:
+    """The members that a listed association must have."""
+    filters = ("SourceArn", "DestinationArn", "SourceType", "DestinationType", "AssociationType")
+    wanted = {member: request[member] for member in filters if member in request}
+    for member in ("SourceArn", "DestinationArn"):
+        if member in wanted:
+            wanted[member] = entity_of(call, wanted[member]).arn
+    return wanted
+
+
+def _known(call: Call, arn: str) -> Resource | None:
+    try:
+        row = call.use(Resources).by_arn(arn)
+    except NotFound:
+        return None
+    return row if row.kind in _NAMES and row.region == call.region else None
+
+
+def entity_of(call: Call, arn: str) -> Resource:
     """What an association may have at its ends, or AWS's error."""
     for written in (arn, arn.lower()):
-        try:
-            row = call.use(Resources).by_arn(written)
-        except NotFound:
-            continue
-        if row.kind in _NAMES and row.region == call.region:
+        row = _known(call, written)
+        if row is not None:
             return row
     raise artifact.not_found(arn)
 
@@ -87,8 +133,7 @@ def _entity(call: Call, arn: str) -> Resource:
 def _shown(end: str, entity: Resource | None) -> dict[str, Any]:
     if entity is None:
         return {}
-    kind = entity.document.get("ArtifactType") or entity.state.get("Source", {}).get("SourceType")
-    shown = {f"{end}Name": entity.document.get(_NAMES[entity.kind]), f"{end}Type": kind}
+    shown = {f"{end}Name": entity.document.get(_NAMES[entity.kind]), f"{end}Type": type_of(entity)}
     return {member: value for member, value in shown.items() if value is not None}
 
 

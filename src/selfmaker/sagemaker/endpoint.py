@@ -11,7 +11,7 @@ from selfmaker.aws.listing import page
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, Conflict, NotFound
-from selfmaker.sagemaker import endpoint_config
+from selfmaker.sagemaker import endpoint_config, endpoint_lineage
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.serving import endpoints
@@ -26,7 +26,8 @@ _HELD = 2.0  # seconds that a Describe of an endpoint in progress waits for the 
 
 @operation("sagemaker", "CreateEndpoint")
 def create_endpoint(call: Call, request: Request) -> Output:
-    spec = endpoint_config.deployment_spec(call, endpoint_config.find(call, request["EndpointConfigName"]))
+    config = endpoint_config.find(call, request["EndpointConfigName"])
+    spec = endpoint_config.deployment_spec(call, config)
     tag_values = tag_mapping(request.get("Tags", []))
     arn = sagemaker_arn(call, "endpoint", request["EndpointName"])
     now = clock.now()
@@ -48,6 +49,7 @@ def create_endpoint(call: Call, request: Request) -> Output:
         call.use(Endpoints).create(resource, tag_values)
     except AlreadyExists:
         raise invalid(f'Cannot create already existing endpoint "{arn}".') from None
+    endpoint_lineage.record(call, resource, config)
     return {"EndpointArn": arn}
 
 
@@ -80,7 +82,8 @@ def list_endpoints(call: Call, request: Request) -> Output:
 @operation("sagemaker", "UpdateEndpoint")
 def update_endpoint(call: Call, request: Request) -> Output:
     endpoint = find(call, request["EndpointName"])
-    spec = endpoint_config.deployment_spec(call, endpoint_config.find(call, request["EndpointConfigName"]))
+    config = endpoint_config.find(call, request["EndpointConfigName"])
+    spec = endpoint_config.deployment_spec(call, config)
     if request.get("RetainAllVariantProperties") and "serving" in endpoint.state:
         excluded = {item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties", [])}
         spec = _retaining(spec, DeploymentSpec.from_json(endpoint.state["serving"]), excluded)
@@ -95,6 +98,7 @@ def update_endpoint(call: Call, request: Request) -> Output:
         raise not_found(call, endpoint.name) from None
     except Conflict:
         raise _in_the_way(call, find(call, endpoint.name)) from None
+    endpoint_lineage.record(call, endpoint, config)
     return {"EndpointArn": endpoint.arn}
 
 

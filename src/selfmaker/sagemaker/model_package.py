@@ -11,6 +11,7 @@ from selfmaker.aws.listing import page
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import NotFound
+from selfmaker.sagemaker import lineage
 from selfmaker.sagemaker import model_package_group as group
 from selfmaker.sagemaker import model_package_registration as registration
 from selfmaker.sagemaker.checks import invalid
@@ -70,7 +71,10 @@ def update_model_package(call: Call, request: Request) -> Output:
 
     def work(connection: Connection) -> Resource:
         row = resources.get(connection, KIND, call.region, found.name)
-        return resources.modify(connection, KIND, call.region, row.name, Change(document=changed(row, request)))
+        after = resources.modify(connection, KIND, call.region, row.name, Change(document=changed(row, request)))
+        if after.document.get("ModelApprovalStatus") != row.document.get("ModelApprovalStatus"):
+            lineage.approved(connection, after)
+        return after
 
     try:
         return {"ModelPackageArn": call.use(Database).write(work).arn}

@@ -17,6 +17,7 @@ from selfmaker.aws.operation import Call, Request
 from selfmaker.errors import NotFound
 from selfmaker.objects.store import ObjectStore
 from selfmaker.objects.uri import parse_s3_uri
+from selfmaker.sagemaker import lineage
 from selfmaker.sagemaker import model_package_group as group
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.tag import tag_mapping
@@ -67,6 +68,7 @@ def register(call: Call, request: Request) -> Resource:
             raise invalid(f"ModelPackage already exists: {row.arn}")
         resources.create(connection, row)
         tags.add(connection, row.arn, tag_values)
+        lineage.registered(connection, row, _group(connection, call, document))
         return row
 
     return call.use(Database).write(work)
@@ -187,6 +189,11 @@ def _next_version(connection: Connection, call: Call, document: dict[str, Any]) 
     resources.modify(connection, group.KIND, call.region, name, Change(state={"LastVersion": last + 1}))
     document["ModelPackageVersion"] = last + 1
     return f"{name}/{last + 1}"
+
+
+def _group(connection: Connection, call: Call, document: dict[str, Any]) -> Resource | None:
+    name = document.get("ModelPackageGroupName")
+    return None if name is None else resources.get(connection, group.KIND, call.region, name)
 
 
 def _same(connection: Connection, call: Call, document: dict[str, Any]) -> Resource | None:
