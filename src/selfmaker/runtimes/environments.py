@@ -109,7 +109,11 @@ class Environments:
         runtime = runtime_for(image)
         environment = self.build(runtime.environment(parse_image(image)), log)
         if requirements is not None:
+            from selfmaker.runtimes.model_builders import sdk_of_model
+
             environment = self.extend(environment, requirements.parent, log)
+            sdk = sdk_of_model(requirements.parent, environment.packages)
+            environment = self.with_package(environment, sdk, log) if sdk else environment
         return runtime.name, environment
 
     def size(self) -> int:

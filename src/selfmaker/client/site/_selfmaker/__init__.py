@@ -26,6 +26,7 @@ CHANGES = {
     "sagemaker.predictor_async": "waits:hasten_loops",
     "sagemaker.remote_function.client": "waits:hasten_loops",
     "sagemaker.remote_function.job": "remote_functions:any_python",
+    "sagemaker.serve.detector.dependency_manager": "model_builders:keep_environment",
     "sagemaker.serve.utils.lineage_utils": "waits:hasten_loops",
     "sagemaker.utils": "waits:remember_endpoints",
     "sagemaker_core.main.resources": "waits:hasten_loops",
