@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import gc
 import json
 import logging
 import os
@@ -61,6 +62,8 @@ class Server:
                 ) from None
             self.parts.begin(self.endpoint)
             self._publish()
+            gc.collect()
+            gc.freeze()  # what is there now stays: the collector need not halt everybody to look at it
         except BaseException:
             self.stop()
             raise

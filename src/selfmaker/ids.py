@@ -1,12 +1,14 @@
 """Identifiers that nobody chooses."""
 
+import os
 import secrets
 import uuid
 
 
 def request_id() -> str:
     """A fresh x-amzn-RequestId."""
-    return str(uuid.uuid4())
+    text = os.urandom(16).hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 def unique_id() -> str:

@@ -40,8 +40,8 @@ from selfmaker.objects.protocol import BucketExists
 from selfmaker.objects.store import ObjectStore
 from selfmaker.runtimes.catalog import use_images
 from selfmaker.runtimes.environments import Environments
-from selfmaker.sagemaker import job_lineage
 from selfmaker.sagemaker.pipeline_port import PipelinePort
+from selfmaker.sagemaker_runtime.quick_invocation import QuickInvocation
 from selfmaker.services import Services
 from selfmaker.serving.building import Keep
 from selfmaker.serving.endpoints import Endpoints, Neighbours
@@ -106,7 +106,6 @@ class Parts:
         use_images(settings.home / "images")
         self._loop = loop
         self._store = store = open_store(settings)
-        store.jobs.record(job_lineage.record)
         surroundings = Surroundings(
             settings, store.objects, store.logs, store.metrics, store.credentials, lambda: self._endpoint
         )
@@ -149,12 +148,15 @@ class Parts:
             self._functions,
             self._dispatcher,
         )
+        secret_of = secret_while_good(store.credentials)
         self.edge = Edge(
             self._services,
             SERVICE_PACKAGES,
             EdgeSettings(settings.account, settings.region, verify=settings.verify_signatures),
-            secret_of=secret_while_good(store.credentials),
+            secret_of=secret_of,
         )
+        if settings.verify_signatures:
+            self.edge.ask_first(QuickInvocation(self._services, settings.account, secret_of))
 
     def begin(self, endpoint: str) -> None:
         """Bring jobs and endpoints back to life. ``endpoint`` is where the server listens."""

@@ -13,7 +13,7 @@ import httptools
 
 from selfmaker.aws.body import BytesBody, ClientDisconnectedError, StreamBody
 from selfmaker.aws.http import HttpRequest, HttpResponse, HttpServer
-from selfmaker.aws.sending import Sender
+from selfmaker.aws.sending import END, LAST_END, Sender
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: HttpServer, scheme: str) -> None:
         self._server = server
+        self._quick = server.quick
         self._scheme = scheme
         self._loop = asyncio.get_running_loop()
         self._parser: Any = httptools.HttpRequestParser(self)
@@ -213,6 +214,9 @@ class Connection(asyncio.Protocol):
 
     def _start(self, request: HttpRequest) -> None:
         self._active = request
+        fresh = request.refusal is None and request.state is None
+        if fresh and self._quick is not None and self._quick(request, self._tell):
+            return
         task = self._loop.create_task(self._answer(request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -231,6 +235,40 @@ class Connection(asyncio.Protocol):
             log.exception("sending the answer to %s %s failed", request.method, request.target)
             self.abort()
 
+    def _tell(self, head: bytes, body: bytes) -> None:
+        """The answer to the active request, whole."""
+        request = self._active
+        assert request is not None
+        last = self._closing or self._server.closing or not request.keep_alive
+        self._touched = self._loop.time()
+        if not self._transport.is_closing():
+            self._transport.write(b"%b%b%b" % (head, LAST_END if last else END, body))
+        if self._sender.stalled_since is None:
+            self._active = None
+            self._go_on(last)
+        else:
+            task = self._loop.create_task(self._when_written(last))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _when_written(self, last: bool) -> None:
+        await self._sender.written()
+        self._active = None
+        self._go_on(last)
+
+    def _go_on(self, last: bool) -> None:
+        """After an answer whose request was read whole."""
+        if last:
+            self._transport.close()
+        elif self._waiting:
+            self._start(self._waiting.pop(0))
+            if not self._waiting:
+                self._release("queue")
+        elif self._deaf:
+            self._transport.close()
+        elif self._continue_owed:
+            self._send_continue()
+
     async def _deliver(self, request: HttpRequest, response: HttpResponse) -> None:
         body = request.body
         unread = isinstance(body, StreamBody) and not body.complete
@@ -242,16 +280,8 @@ class Connection(asyncio.Protocol):
             self.abort()
         elif isinstance(body, StreamBody) and unread:
             self._linger(body)
-        elif last:
-            self._transport.close()
-        elif self._waiting:
-            self._start(self._waiting.pop(0))
-            if not self._waiting:
-                self._release("queue")
-        elif self._deaf:
-            self._transport.close()
         else:
-            self._send_continue()
+            self._go_on(last)
 
     def _linger(self, body: StreamBody) -> None:
         if body.complete or self._deaf:

@@ -20,7 +20,7 @@ from selfmaker.aws.body import BytesBody
 from selfmaker.aws.denials import denial
 from selfmaker.aws.dispatch import Answer, RawRoute, collect
 from selfmaker.aws.errors import AwsError
-from selfmaker.aws.http import HttpRequest, HttpResponse, HttpServer, Limits, opened
+from selfmaker.aws.http import HttpRequest, HttpResponse, HttpServer, Limits, Quick, opened
 from selfmaker.aws.operation import Call, FileRange, Reply
 from selfmaker.aws.protocols.base import Circumstances, Inbound
 from selfmaker.aws.protocols.translation import internal_failure, translated
@@ -84,6 +84,10 @@ class Edge:
         self._workers = ThreadPoolExecutor(settings.threads, "selfmaker-worker")
         self._uploads = ThreadPoolExecutor(settings.threads, "selfmaker-upload")
         self._server = HttpServer(self, limits=limits)
+
+    def ask_first(self, quick: Quick) -> None:
+        """Have ``quick`` take what it can, before anything else is done with a request. Before ``start``."""
+        self._server.quick = quick
 
     def operations(self) -> list[tuple[str, str]]:
         """(service, operation) of everything that is answered, sorted."""

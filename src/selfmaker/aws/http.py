@@ -7,7 +7,7 @@ the client waits for a 100 before it sends its body, and ``handle`` for the answ
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -91,6 +91,13 @@ class HttpResponse:
     body: Content = b""
 
 
+Tell = Callable[[bytes, bytes], None]
+"""Takes an answer: its head, each line with its end but without the empty line after them, and its body."""
+
+Quick = Callable[[HttpRequest, Tell], bool]
+"""May take a request before the handler is asked, and then calls ``tell`` once, now or later, on the event loop."""
+
+
 class Handler(Protocol):
     """What answers requests. Both are called on the event loop."""
 
@@ -118,6 +125,7 @@ class HttpServer:
 
     def __init__(self, handler: Handler, executor: Executor | None = None, limits: Limits | None = None) -> None:
         self.handler = handler
+        self.quick: Quick | None = None
         self.limits = limits or Limits()
         self.executor = executor or ThreadPoolExecutor(16, "selfmaker-send")
         self.connections: set[Connection] = set()

@@ -24,11 +24,22 @@ _SLICE = 8 << 20
 _COPY = 256 << 10
 _PATIENCE_MS = 20
 _END: bytes | None = None
+END, LAST_END = b"\r\n", b"Connection: close\r\n\r\n"  # of a head, on a connection that stays and on one that does not
 
 
 @lru_cache(maxsize=2)
 def _date(second: int) -> str:
     return f"\r\nDate: {formatdate(second, usegmt=True)}\r\n"
+
+
+@lru_cache(maxsize=8)
+def _opening(status: int, second: int) -> bytes:
+    return f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}{_date(second)}".encode()
+
+
+def opening(status: int) -> bytes:
+    """The first two lines of an answer's head: the status and the date."""
+    return _opening(status, int(time.time()))
 
 
 class Sender:
@@ -59,6 +70,11 @@ class Sender:
     def lost(self) -> None:
         self._lost = True
         self.resume()
+
+    async def written(self) -> None:
+        """Until the client has taken enough of what was sent, or is gone."""
+        if self._room is not None:
+            await self._room
 
     # --- sending
 
@@ -222,6 +238,11 @@ def _stated_length(headers: Mapping[str, str]) -> int | None:
 
 
 def _head(response: HttpResponse, length: int | None, *, close: bool) -> bytes:
+    return head_of(response, length) + (LAST_END if close else END)
+
+
+def head_of(response: HttpResponse, length: int | None) -> bytes:
+    """An answer's head without its end; ``length`` of the body, None when that will tell its end itself."""
     status = response.status
     lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}", _date(int(time.time()))]
     stated = False
@@ -230,7 +251,6 @@ def _head(response: HttpResponse, length: int | None, *, close: bool) -> bytes:
         stated = stated or name.lower() == "content-length"
     if not stated and status not in (204, 304) and status >= 200:
         lines.append("Transfer-Encoding: chunked\r\n" if length is None else f"Content-Length: {length}\r\n")
-    lines.append("Connection: close\r\n\r\n" if close else "\r\n")
     text = "".join(lines)
     try:
         return text.encode("latin-1")

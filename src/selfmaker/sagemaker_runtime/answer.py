@@ -1,15 +1,24 @@
 """From a parsed request to a model's answer, and what went wrong in AWS's words. On the event loop."""
 
+from typing import Any
+
 from selfmaker.aws.arn import arn
 from selfmaker.aws.errors import AwsError
 from selfmaker.aws.operation import Call, Request
-from selfmaker.errors import Conflict, Invalid, NotFound
+from selfmaker.errors import Conflict, Invalid, NotFound, SelfmakerError
 from selfmaker.serving.channel import PRIMARY, Unanswered
 from selfmaker.serving.delivery import PLAIN, Delivery, NotReady, Throttled
 from selfmaker.serving.endpoints import Endpoints
 from selfmaker.serving.worker.transport import Message
 
 _LONGEST = 1024  # of a message in an error; AWS's members take 2,048 characters with what is around it
+
+_CODES: dict[type[SelfmakerError], tuple[str, int]] = {
+    Invalid: ("ValidationError", 400),
+    Conflict: ("ServiceUnavailable", 503),
+    Throttled: ("ThrottlingException", 429),
+    NotReady: ("ModelNotReadyException", 429),
+}
 
 
 def message_of(request: Request) -> Message:
@@ -34,21 +43,38 @@ async def answer(call: Call, request: Request, delivery: Delivery = PLAIN) -> tu
     target = request.get("TargetVariant", "")
     try:
         variant, given = await call.use(Endpoints).invoke(call.region, name, message_of(request), target, delivery)
-    except NotFound:
-        raise not_found(call, name) from None
-    except Invalid as error:
-        raise AwsError("ValidationError", error.message) from None
-    except Conflict as error:
-        raise AwsError("ServiceUnavailable", error.message, 503) from None
-    except Throttled as error:
-        raise AwsError("ThrottlingException", error.message, 429) from None
-    except NotReady as error:
-        raise AwsError("ModelNotReadyException", error.message, 429) from None
-    except Unanswered as error:
-        raise model_error(call, name, error.status, error.message.encode(), error.container) from None
+    except SelfmakerError as error:
+        raise refusal(call, name, error) from None
+    return variant, checked(call, name, given)
+
+
+def checked(call: Call, endpoint: str, given: Message) -> Message:
+    """What the model answered. Raises AWS's error where that is one."""
     if given.status >= 400:
-        raise model_error(call, name, given.status, given.body)
-    return variant, given
+        raise model_error(call, endpoint, given.status, given.body)
+    return given
+
+
+def output_of(variant: str, given: Message) -> dict[str, Any]:
+    """InvokeEndpoint's output."""
+    output = {"Body": given.body, "InvokedProductionVariant": variant}
+    if given.content_type:
+        output["ContentType"] = given.content_type
+    if given.attributes:
+        output["CustomAttributes"] = given.attributes
+    return output
+
+
+def refusal(call: Call, endpoint: str, error: SelfmakerError) -> Exception:
+    """Why there is no answer, in AWS's words; ``error`` itself when there are none for it."""
+    if isinstance(error, NotFound):
+        return not_found(call, endpoint)
+    if isinstance(error, Unanswered):
+        return model_error(call, endpoint, error.status, error.message.encode(), error.container)
+    for kind, (code, status) in _CODES.items():
+        if isinstance(error, kind):
+            return AwsError(code, error.message, status)
+    return error
 
 
 def not_found(call: Call, endpoint: str) -> AwsError:

@@ -14,6 +14,8 @@ from selfmaker.serving.stream import Collected, Stream
 from selfmaker.serving.worker import transport
 from selfmaker.serving.worker.transport import Message
 
+DEPTH = 4  # requests at a worker: the one that it is at, and enough that it need not wait for the next
+BATCH = 32  # at a worker that predicts as one what has come together
 PRIMARY = "primary"  # what AWS calls a model's container in its messages when it is the only one
 _LONGEST_STREAM = 480.0  # seconds from the first piece of a streamed answer to its end: AWS's limit
 
@@ -36,14 +38,28 @@ class LineCut(WorkerFailed):
     """The worker ended without a word."""
 
 
+class Answer(Protocol):
+    """Who waits for an answer: a future, or something that acts at once. Exactly one of the setters is called."""
+
+    def done(self) -> bool:
+        """Whether the answer has come, or nobody waits for it any more."""
+
+    def cancelled(self) -> bool:
+        """Whether nobody waits for it any more."""
+
+    def set_result(self, answer: Message, /) -> None:
+        """The answer, whatever its status."""
+
+    def set_exception(self, problem: BaseException, /) -> None:
+        """There will be none."""
+
+
 class Ticket:
     """One request on its way. ``deadline`` in the event loop's time; ``stream`` takes the pieces of the answer."""
 
     __slots__ = ("answer", "deadline", "request", "stream")
 
-    def __init__(
-        self, request: Message, answer: "asyncio.Future[Message]", deadline: float, stream: Stream | None = None
-    ) -> None:
+    def __init__(self, request: Message, answer: Answer, deadline: float, stream: Stream | None = None) -> None:
         self.request = request
         self.answer = answer
         self.deadline = deadline
@@ -52,9 +68,11 @@ class Ticket:
 
 class Channel(Protocol):
     """A worker that is ready. Used on the event loop only. ``outstanding`` tickets are in the order in which they were
-    sent and are answered; ``connected`` tells that the line is not cut; ``freed`` is called after each answer, ``lost`` once when the line is cut."""
+    sent and are answered, ``depth`` is how many there should be at most; ``connected`` tells that the line is not cut;
+    ``freed`` is called after each answer, ``lost`` once when the line is cut."""
 
     connected: bool
+    depth: int
     outstanding: "deque[Ticket]"
     freed: Callable[["Channel"], None]
     lost: Callable[["Channel"], None]
@@ -71,6 +89,7 @@ class SocketChannel(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.connected = False
+        self.depth = DEPTH
         self.outstanding: deque[Ticket] = deque()
         self.freed: Callable[[Channel], None] = _nothing
         self.lost: Callable[[Channel], None] = _nothing
@@ -79,14 +98,25 @@ class SocketChannel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._loop = loop
         self._serial = 0
+        self._outbox: list[bytes] = []
         self._cut = asyncio.Event()
         self._cut.set()
 
     def send(self, ticket: Ticket) -> None:
         self.outstanding.append(ticket)
+        self._serial = (self._serial + 1) & 0xFFFFFFFF
+        self._write(transport.message_frame(transport.REQUEST, self._serial, ticket.request))
+
+    def _write(self, frame: bytes) -> None:
+        """Send it with all that is sent in this tick of the loop: the worker is woken once, and has them together."""
+        if not self._outbox:
+            self._loop.call_soon(self._flush)
+        self._outbox.append(frame)
+
+    def _flush(self) -> None:
+        outbox, self._outbox = self._outbox, []
         if self._transport is not None:
-            self._serial = (self._serial + 1) & 0xFFFFFFFF
-            self._transport.write(transport.message_frame(transport.REQUEST, self._serial, ticket.request))
+            self._transport.write(b"".join(outbox))
 
     def close(self) -> None:
         if self._transport is not None:
@@ -117,6 +147,7 @@ class SocketChannel(asyncio.Protocol):
                 self._piece(kind, number, payload)
             elif not self.ready.done():
                 if kind == transport.READY:
+                    self.depth = BATCH if payload.endswith(transport.BATCHES) else DEPTH
                     self.ready.set_result(None)
                 elif kind == transport.FAILED:
                     self.ready.set_exception(WorkerFailed(payload.decode("utf-8", "replace")))
@@ -142,8 +173,7 @@ class SocketChannel(asyncio.Protocol):
                 self._transport.resume_reading()
 
     def _cancel(self, number: int) -> None:
-        if self._transport is not None:
-            self._transport.write(transport.frame(transport.CANCEL, number, b""))
+        self._write(transport.frame(transport.CANCEL, number, b""))
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None

@@ -25,7 +25,7 @@ from selfmaker.serving.model_files import ModelFiles
 from selfmaker.serving.preparation import Around, Environments, Preparation, Surroundings
 from selfmaker.serving.router import Key, Router
 from selfmaker.serving.spec import DeploymentSpec
-from selfmaker.serving.variant import INVOCATION_TIMEOUT
+from selfmaker.serving.variant import INVOCATION_TIMEOUT, Variant
 from selfmaker.serving.worker.transport import Message
 from selfmaker.serving.worker_process import Launcher, end_left_behind
 from selfmaker.store import tags
@@ -156,6 +156,12 @@ class Endpoints:
     ) -> tuple[str, Message]:
         """See Router.invoke."""
         return await self._router.invoke((region, name), request, target, delivery)
+
+    def variant(self, region: str, name: str) -> Variant | None:
+        """Where the next plain invocation goes, when that is to ordinary workers which may be asked directly. Raises
+        Invalid."""
+        chosen = self._router.next((region, name))
+        return chosen if type(chosen) is Variant else None
 
     # -- life
 

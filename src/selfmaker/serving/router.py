@@ -82,6 +82,11 @@ class Router:
     def get(self, key: Key) -> Fleet | None:
         return self._fleets.get(key)
 
+    def next(self, key: Key) -> Answering | None:
+        """The variant that answers the endpoint's next request; None when the endpoint isn't there. Raises Invalid."""
+        fleet = self._fleets.get(key)
+        return fleet.choose() if fleet is not None else None
+
     def keys(self) -> list[Key]:
         return list(self._fleets)
 

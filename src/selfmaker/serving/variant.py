@@ -12,14 +12,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from selfmaker.errors import Invalid
-from selfmaker.serving.channel import PRIMARY, Channel, Ticket, Unanswered, WorkerFailed
+from selfmaker.serving.channel import PRIMARY, Answer, Channel, Ticket, Unanswered, WorkerFailed
 from selfmaker.serving.delivery import PLAIN, Delivery
 from selfmaker.serving.worker.transport import Message
 from selfmaker.serving.worker_process import WorkerProcess
 
 _log = logging.getLogger(__name__)
 
-DEPTH = 4  # requests at a worker: the one that it is at, and enough that it need not wait for the next
+_MOST = 1 << 30
 INVOCATION_TIMEOUT = 60.0  # seconds: AWS's limit for a model's answer
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
 _SETTLED = 60.0  # a worker that lived so long has shown that it can
@@ -70,11 +70,18 @@ class Variant:
         if delivery.model or delivery.container:
             raise Invalid(_STRANGE.format(*(("TargetModel", "a multi-model") if delivery.model else _SEVERAL)))
         deadline = self._loop.time() + (delivery.timeout or self.timeout)
-        ticket = Ticket(request, self._loop.create_future(), deadline, delivery.stream)
+        answer = self._loop.create_future()
+        self._put(Ticket(request, answer, deadline, delivery.stream))
+        return answer
+
+    def ask(self, request: Message, answer: Answer) -> None:
+        """As ``submit``, with the answer told to ``answer`` in the moment in which it comes."""
+        self._put(Ticket(request, answer, self._loop.time() + self.timeout))
+
+    def _put(self, ticket: Ticket) -> None:
         self._send(ticket)
         if self._sweep is None:
             self._sweep = self._loop.call_later(min(1.0, self.timeout), self._expire)
-        return ticket.answer
 
     def refuse_waiting(self, message: str, status: int = 0) -> None:
         """Give up the requests that no worker has yet: there will be none."""
@@ -85,17 +92,18 @@ class Variant:
         if self._closed:
             ticket.answer.set_exception(Unanswered(f"variant {self.name} is being taken out of service"))
             return
-        best, load = None, DEPTH
+        best, load = None, _MOST
         for channel in self._workers:
-            if len(channel.outstanding) < load:
-                best, load = channel, len(channel.outstanding)
+            count = len(channel.outstanding)
+            if count < load and count < channel.depth:
+                best, load = channel, count
         if best is None:
             self._waiting.append(ticket)
         else:
             best.send(ticket)
 
     def _freed(self, channel: Channel) -> None:
-        while self._waiting and len(channel.outstanding) < DEPTH:
+        while self._waiting and len(channel.outstanding) < channel.depth:
             ticket = self._waiting.popleft()
             if not ticket.answer.done():
                 channel.send(ticket)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,8 @@ import numpy as np
 
 from .formats import CSV, JSON, JSON_LINES, NPY, NPZ, UnsupportedFormatError, json_bytes, media_type
 
-_PLAIN_NUMBERS = b"0123456789+-.eE, \t\n"
+PLAIN_NUMBERS = b"0123456789+-.eE, \t\n"
+LONG = 4096  # characters from which another reader is faster
 
 
 def csv_rows(text: str, delimiter: str = ",") -> Any:
@@ -33,12 +35,30 @@ def _numeric_rows(text: str, delimiter: str) -> Any:
     text = text.strip("\r\n")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if delimiter != "," or not text.isascii() or text.encode("ascii").translate(None, _PLAIN_NUMBERS):
+    if delimiter != "," or not text.isascii() or text.encode("ascii").translate(None, PLAIN_NUMBERS):
         return None
+    if len(text) > LONG:
+        return many_rows(text)
     try:
         return np.array(json.loads("[[" + text.replace("\n", "],[") + "]]"), dtype=np.float64)
     except ValueError:  # an empty cell, "1.", ".5", "+1" or "01", an empty line, or rows of unequal length
         return None
+
+
+def many_rows(text: str) -> Any:
+    """The rows of a long text of nothing but plain numbers, at half the cost of the JSON parser: by NumPy's own reader,
+    held to have read everything. None where it has not."""
+    lines = text.split("\n")
+    width = lines[0].count(",") + 1
+    if any(line.count(",") + 1 != width for line in lines):
+        return None
+    with warnings.catch_warnings():  # it warns where it stops early
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            values = np.fromstring(",".join(lines), dtype=np.float64, sep=",")
+        except ValueError:
+            return None
+    return values.reshape(-1, width) if len(values) == len(lines) * width else None
 
 
 def _rectangle(rows: list[list[str]]) -> Any:
@@ -120,7 +140,10 @@ def _encode_csv(prediction: Any) -> bytes:
     elif array.ndim == 1:
         array = array.reshape(-1, 1)
     if array.dtype.kind in "fiub":
-        lines = [",".join(map(str, row)) for row in _printable(array)]
+        if array.shape[1] == 1:
+            lines = list(map(str, _printable(array[:, 0])))
+        else:
+            lines = [",".join(map(str, row)) for row in _printable(array)]
         return ("\n".join(lines) + "\n").encode("utf-8") if lines else b""
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows(array.tolist())

@@ -10,11 +10,14 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import formats
 from .streaming import Streamed, is_stream
 from .transport import Message
+
+if TYPE_CHECKING:
+    from .batching import Batch
 
 ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 _NAMES = ("input_fn", "predict_fn", "output_fn")
@@ -92,6 +95,11 @@ class Handlers:
         warm_up = getattr(self._module, "model_warmup_fn", None)
         if warm_up is not None:
             self._callable(warm_up, 2)(self.model_dir, self.model)
+
+    def batch(self) -> Batch | None:
+        """How requests that have come together are predicted as one; None where only one by one is right. Asked once,
+        after ``load``."""
+        return None
 
     def respond(self, request: Message) -> Message | Streamed:
         """The answer to one request; raises what the user's functions raise."""

@@ -7,6 +7,8 @@ close, so that a worker never outlives its server, whatever the user's code is b
 from __future__ import annotations
 
 import argparse
+import contextlib
+import gc
 import logging
 import os
 import select
@@ -15,10 +17,13 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import script, streaming, transport
 from .handlers import Handlers, failure, reason
+
+if TYPE_CHECKING:
+    from .batching import Batch
 
 _LAST_WORDS = 2.0
 
@@ -39,25 +44,52 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.flush()
         connection.send(transport.frame(transport.FAILED, 0, reason(error).encode("utf-8", "replace")))
         sys.exit(1)
-    connection.send(transport.frame(transport.READY, 0, str(os.getpid()).encode()))
-    serve(connection, handlers)
+    batch = handlers.batch()
+    gc.collect()
+    gc.freeze()  # what is there now stays: the collector need not look at it again and again
+    said = str(os.getpid()).encode() + (transport.BATCHES if batch is not None else b"")
+    connection.send(transport.frame(transport.READY, 0, said))
+    serve(connection, handlers, batch)
 
 
-def serve(connection: transport.Connection, handlers: Handlers) -> None:
-    """Answer requests in the order in which they come.
-
-    All that have arrived together are at hand in one list: the place for predicting them as one batch.
-    """
+def serve(connection: transport.Connection, handlers: Handlers, batch: Batch | None = None) -> None:
+    """Answer requests in the order in which they come; those that have come together as one where that is right."""
     while True:
         frames = connection.receive()
         if not frames:
             return
-        for kind, number, payload in frames:
-            if kind == transport.REQUEST:
-                answer = respond(handlers, transport.parse_message(payload))
-                if isinstance(answer, streaming.Streamed):
-                    answer = streaming.send(connection, number, answer, lambda e: failure(e, handlers.unsupported))
-                connection.send(transport.message_frame(transport.RESPONSE, number, answer))
+        requests = [
+            (number, transport.parse_message(data)) for kind, number, data in frames if kind == transport.REQUEST
+        ]
+        if batch is None:
+            for number, request in requests:
+                answer_one(connection, handlers, number, request)
+        else:
+            answer_together(connection, handlers, batch, requests)
+
+
+def answer_one(connection: transport.Connection, handlers: Handlers, number: int, request: transport.Message) -> None:
+    answer = respond(handlers, request)
+    if isinstance(answer, streaming.Streamed):
+        answer = streaming.send(connection, number, answer, lambda e: failure(e, handlers.unsupported))
+    connection.send(transport.message_frame(transport.RESPONSE, number, answer))
+
+
+def answer_together(
+    connection: transport.Connection, handlers: Handlers, batch: Batch, requests: list[tuple[int, transport.Message]]
+) -> None:
+    from . import batching
+
+    numbers = iter([number for number, _ in requests])
+    for group in batching.groups([request for _, request in requests]):
+        answers: list[transport.Message] | None = None
+        with contextlib.suppress(Exception):  # whose it is shows when each is tried alone
+            answers = batching.together(group, batch)
+        if answers is None:
+            for request in group:
+                answer_one(connection, handlers, next(numbers), request)
+        else:
+            connection.send(b"".join(transport.message_frame(transport.RESPONSE, next(numbers), a) for a in answers))
 
 
 def respond(handlers: Handlers, request: transport.Message) -> transport.Message | streaming.Streamed:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import arrays, formats, recordio
+from .batching import Batch
 from .booster import Predictor
 from .handlers import Handlers, RequestError, reason
 from .transport import Message
@@ -37,6 +38,17 @@ class XgboostHandlers(Handlers):
         super().load()
         if self._plain and _is_booster(self.model):
             self._predictor = Predictor(self.model)
+
+    def batch(self) -> Batch | None:
+        predictor = self._predictor
+        if predictor is None or self.overridden or not predictor.features:
+            return None
+        return Batch(_dense_rows, lambda rows: rows.shape[1] == predictor.features, predictor.predict, self._answer)
+
+    def _answer(self, prediction: Any, accept: str) -> Message:
+        accept = accept if accept and accept != "*/*" else self.default_accept
+        body, content_type = arrays.encode(prediction, accept)
+        return Message(200, content_type, "", "", body)
 
     def input_fn(self, body: Any, content_type: str) -> Any:
         import xgboost
@@ -64,6 +76,16 @@ class XgboostAlgorithm(Handlers):
 
     def load(self) -> None:
         self._predictors = [Predictor(*load_booster(path)) for path in _model_files(self.model_dir)]
+
+    def batch(self) -> Batch | None:
+        features = self._predictors[0].features
+        if not features:
+            return None
+        return Batch(_dense_rows, lambda rows: rows.shape[1] == features, self._ensemble, self._answer)
+
+    def _answer(self, prediction: Any, accept: str) -> Message:
+        accept = self._accept(accept)
+        return Message(200, accept, "", "", self._encode(prediction, accept))
 
     def respond(self, request: Message) -> Message:
         if not request.body:
@@ -124,6 +146,12 @@ def read_rows(body: Any, content_type: str) -> Any:
     if kind == formats.LIBSVM:
         return _libsvm_rows(text)
     return _json_rows(arrays.json_lines(text) if kind == formats.JSON_LINES else json.loads(text))
+
+
+def _dense_rows(body: bytes, content_type: str) -> Any:
+    """As ``read_rows``; None where the rows are sparse."""
+    rows = read_rows(body, content_type or formats.CSV)
+    return rows if isinstance(rows, np.ndarray) else None
 
 
 def _csv_rows(text: str) -> Any:
