@@ -113,7 +113,7 @@ class Chain:
             code_dir=container.code_dir,
             program=container.program,
             variables=container.variables,
-            mounts=tuple(Mount(Path(source), target) for source, target in self._plan.mounts),
+            mounts=tuple(Mount(Path(source), target) for source, target in container.mounts),
             network=container.network,
             hidden=tuple(Path(path) for path in self._plan.hidden),
         )

@@ -16,7 +16,7 @@ from selfmaker.transform.data_processing import Filters
 @dataclass(frozen=True)
 class Container:
     """One of the model's containers, laid out. Paths are None where there is nothing; ``code_dir`` and ``program`` as
-    in WorkerPlan; ``requirements`` is a file."""
+    in WorkerPlan; ``requirements`` is a file; ``mounts`` are (source, target), to be read only."""
 
     image: str
     model: str | None
@@ -25,6 +25,7 @@ class Container:
     program: str | None
     requirements: str | None
     variables: Mapping[str, str]
+    mounts: tuple[tuple[str, str], ...]
     network: bool
 
 
@@ -66,7 +67,6 @@ class HostPlan:
     environments: str
     images: str
     sandbox: str
-    mounts: tuple[tuple[str, str], ...]
     hidden: tuple[str, ...]
     outputs: str
     runs: str
@@ -84,9 +84,11 @@ class HostPlan:
         values: dict[str, Any] = json.loads(path.read_text())
         sending = values["sending"]
         values["sending"] = Sending(**{**sending, "filters": Filters(**sending["filters"])})
-        values["containers"] = tuple(Container(**container) for container in values["containers"])
+        values["containers"] = tuple(
+            Container(**{**container, "mounts": tuple((source, target) for source, target in container["mounts"])})
+            for container in values["containers"]
+        )
         values["objects"] = tuple(InputObject(**given) for given in values["objects"])
-        values["mounts"] = tuple((source, target) for source, target in values["mounts"])
         values["hidden"] = tuple(values["hidden"])
         return cls(**values)
 

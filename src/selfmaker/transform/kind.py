@@ -113,6 +113,7 @@ class TransformKind:
                     program=laid.program,
                     requirements=_text(laid.requirements),
                     variables=container_variables(ours, told.environment),
+                    mounts=((str(SITE), SITE_IN_JOB), *((str(m.source), m.target) for m in laid.additional)),
                     network=model.network,
                 )
             )
@@ -138,7 +139,6 @@ class TransformKind:
             environments=str(settings.environments),
             images=str(settings.home / "images"),
             sandbox=settings.sandbox,
-            mounts=((str(SITE), SITE_IN_JOB),),
             hidden=(str(settings.home),),
             outputs=str(place / "outputs"),
             runs=str(place / "runs"),

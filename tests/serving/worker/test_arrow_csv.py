@@ -1,0 +1,44 @@
+"""The reader for large bodies agrees with the plain one, or leaves the body to it; in an image's own environment."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import selfmaker.serving.worker
+from selfmaker.runtimes.environments import Environments
+
+pytestmark = pytest.mark.frameworks
+
+ROOT = Path(__file__).resolve().parents[3]
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-cpu-py3"
+PROGRAM = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from worker import arrow_csv
+print(json.dumps([None if rows is None else rows.tolist() for rows in map(arrow_csv.rows, json.load(sys.stdin))]))
+"""
+
+
+@pytest.fixture(scope="module")
+def read():
+    folder = Path(os.environ.get("SELFMAKER_ENVIRONMENTS") or ROOT / ".cache" / "environments")
+    python = Environments(folder).for_image(IMAGE, None, print)[1].python
+    source = Path(selfmaker.serving.worker.__file__).parent.parent
+
+    def run(*texts):
+        command = [python, "-c", PROGRAM, str(source)]
+        done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
+    return run
+
+
+def test_numbers_are_read_exactly_and_other_bodies_are_left(read):
+    numbers = [[(n * 7919 % 1000) / 7 * 10.0 ** (n % 13 - 6), -n / 3, n * 1e20] for n in range(1, 400)]
+    text = "\n".join(",".join(map(repr, row)) for row in numbers)
+    assert read(text) == [numbers]
+    assert read("1,2\n\n3,4\n", "1e5,.5\n+1,2.") == [[[1.0, 2.0], [3.0, 4.0]], [[1e5, 0.5], [1.0, 2.0]]]
+    assert read("1,2\n3", "1,\n3,4", "1-2,3\n4,5", "") == [None, None, None, None]
