@@ -91,9 +91,9 @@ def parse(text: str) -> Definition:
     if not isinstance(raw, dict):
         raise Invalid("Unable to parse pipeline definition: it must be a JSON object")
     for member in ("Parameters", "Steps"):
-        if not isinstance(raw.get(member) or [], list):
+        if raw.get(member) is not None and not isinstance(raw[member], list):
             raise Invalid(f"Unable to parse pipeline definition: {member} must be a list")
-    if not isinstance(raw.get("PipelineExperimentConfig") or {}, dict):
+    if not isinstance(raw.get("PipelineExperimentConfig", {}), (dict, type(None))):
         raise Invalid("Unable to parse pipeline definition: PipelineExperimentConfig must be an object")
     return Definition(raw, tuple(_steps(raw.get("Steps") or [], "Steps", None, True)))
 

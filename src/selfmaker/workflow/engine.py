@@ -298,9 +298,10 @@ class Executions:
     def _look(self, progress: Progress, row: StepRow) -> None:
         act = act_of(progress, row, self._calls)
         kind = step_type(act.step)
+        if "retry_at" in row.document:
+            return
         if row.status == "Starting" or kind.blocking:
-            if "retry_at" not in row.document:
-                self._submit(progress.execution, row, repeated=True)  # unless that start is under way
+            self._submit(progress.execution, row, repeated=True)  # unless that start is under way
             if not kind.noun:
                 return
         try:
@@ -324,6 +325,8 @@ class Executions:
 
         def change(current: StepRow) -> StepRow:
             if current.status not in IN_FLIGHT or current.document["tries"] != row.document["tries"]:
+                return current
+            if "retry_at" in current.document:
                 return current
             if wait is None:
                 return self._ended(current, outcome)
