@@ -1,0 +1,1 @@
+"""How an approved model comes to its endpoint."""
