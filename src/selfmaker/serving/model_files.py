@@ -23,6 +23,15 @@ from selfmaker.serving.spec import ARCHIVE, OBJECT
 Fill = Callable[[Path], None]
 
 
+class MissingData(Invalid):
+    """There is no object, or none below the prefix, where the model's data should be."""
+
+    def __init__(self, uri: str, bucket: str, key: str) -> None:
+        super().__init__(f"Could not find model data at {uri}.")
+        self.bucket = bucket
+        self.key = key
+
+
 class ModelFiles:
     """Thread safe. ``hold`` what is in use; what nobody holds any more is removed by ``drop``."""
 
@@ -48,9 +57,9 @@ class ModelFiles:
                 return self._held(_name(form, [info]), lambda target: _fill(target, info, form, uri))
             found = list(self._objects.list(bucket, key))
         except NotFound:
-            raise _missing(bucket, key) from None
+            raise MissingData(uri, bucket, key) from None
         if not found:
-            raise _missing(bucket, key)
+            raise MissingData(uri, bucket, key)
         return self._held(_name(form, found), lambda target: _link_all(target, found, key))
 
     def hold(self, name: str) -> bool:
@@ -99,13 +108,6 @@ class ModelFiles:
         return name
 
 
-def _missing(bucket: str, key: str) -> Invalid:
-    return Invalid(
-        f"Failed to download model data(bucket: {bucket}, key: {key}). Please ensure that there is an object located "
-        "at the URL and that the role passed to CreateModel has permissions to download the model."
-    )
-
-
 def _location(uri: str) -> tuple[str, str]:
     try:
         return parse_s3_uri(uri)
@@ -131,6 +133,8 @@ def _fill(target: Path, info: ObjectInfo, form: str, uri: str) -> None:
             f'Failed to extract model data archive from URL "{uri}". Please ensure that the object located at the URL '
             f"is a valid tar.gz archive. ({error.message})"
         ) from error
+    with contextlib.suppress(OSError):  # ModelBuilder's, mostly empty; its code would copy it to /lib, which nobody may
+        (target / "shared_libs").rmdir()
 
 
 def _link_all(target: Path, objects: list[ObjectInfo], prefix: str) -> None:
