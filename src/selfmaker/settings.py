@@ -54,6 +54,11 @@ SETTINGS = (
         "After so many seconds without a request the workers of a serverless endpoint end; the next one starts them.",
     ),
     Setting(
+        "capture_flush_seconds",
+        "10",
+        "Requests that an endpoint's data capture keeps are objects in S3 after so many seconds at the latest.",
+    ),
+    Setting(
         "multi_model_loaded",
         "32",
         "Models that a multi-model endpoint keeps loaded at once; the least recently used goes when one more comes.",
@@ -83,6 +88,7 @@ class Settings:
     spot_interruption_seconds: float
     spot_discount: float
     serverless_idle_seconds: float
+    capture_flush_seconds: float
     multi_model_loaded: int
     multi_model_memory_mb: int
     sandbox: str
@@ -123,6 +129,7 @@ def load(overrides: Mapping[str, str] | None = None, environment: Mapping[str, s
         spot_interruption_seconds=_number("spot_interruption_seconds", text["spot_interruption_seconds"], float),
         spot_discount=_fraction("spot_discount", text["spot_discount"]),
         serverless_idle_seconds=_number("serverless_idle_seconds", text["serverless_idle_seconds"], float),
+        capture_flush_seconds=_number("capture_flush_seconds", text["capture_flush_seconds"], float),
         multi_model_loaded=_number("multi_model_loaded", text["multi_model_loaded"], int),
         multi_model_memory_mb=_number("multi_model_memory_mb", text["multi_model_memory_mb"], int),
         sandbox=_one_of("sandbox", text["sandbox"], ("auto", "namespaces", "bubblewrap")),

@@ -46,6 +46,7 @@ from selfmaker.services import Services
 from selfmaker.serving.building import Keep
 from selfmaker.serving.endpoints import Endpoints, Neighbours
 from selfmaker.settings import Settings, inherited_environment
+from selfmaker.store.async_invocations import AsyncInvocations
 from selfmaker.store.credentials import Credentials
 from selfmaker.store.database import Database
 from selfmaker.store.executions import ExecutionTable
@@ -121,6 +122,7 @@ class Parts:
             environments=Environments(settings.environments),
             executor=ProcessExecutor(settings.sandbox),
             log_streams=store.logs,
+            async_invocations=AsyncInvocations(store.database),
             surroundings=self._worker_variables,
             home=settings.home,
             cores=settings.slots,
@@ -129,6 +131,7 @@ class Parts:
                 settings.serverless_idle_seconds,
                 max(1, settings.multi_model_loaded),
                 settings.multi_model_memory_mb << 20,
+                settings.capture_flush_seconds,
             ),
         )
         self._endpoints = Endpoints(neighbours, loop)

@@ -92,8 +92,9 @@ def bare():
         (request({**bare(), "ServerlessConfig": SERVERLESS}, variant(VariantName="w")), "one variant only"),
         (request({"VariantName": "v", "ModelName": "m", "InitialInstanceCount": 1}), "InstanceType"),
         (request({"VariantName": "v", "ModelName": "m", "InstanceType": "ml.m5.large"}), "InitialInstanceCount"),
-        (request(AsyncInferenceConfig={"OutputConfig": {}}), "AsyncInferenceConfig"),
-        (request(ShadowProductionVariants=[variant()]), "ShadowProductionVariants"),
+        (request(AsyncInferenceConfig={"OutputConfig": {"S3OutputPath": "https://x/y"}}), "S3OutputPath must be"),
+        (request(ShadowProductionVariants=[variant()]), "v is repeated"),
+        (request(ShadowProductionVariants=[variant(VariantName=name) for name in "ab"]), "one shadow variant"),
         (request(ExplainerConfig={"ClarifyExplainerConfig": {}}), "ExplainerConfig"),
     ],
 )

@@ -14,6 +14,7 @@ from selfmaker.serving import endpoints as lives
 from selfmaker.serving.endpoints import Endpoints, Neighbours
 from selfmaker.serving.spec import DeploymentSpec, ModelSpec, VariantSpec
 from selfmaker.serving.worker.transport import Message
+from selfmaker.store.async_invocations import AsyncInvocations
 from selfmaker.store.database import Database
 from selfmaker.store.log_streams import LogStreams
 from selfmaker.store.resources import Resource, Resources
@@ -86,6 +87,7 @@ class World:
             environments=self.environments,
             executor=self.executor,
             log_streams=self.logs,
+            async_invocations=AsyncInvocations(self.database),
             surroundings=lambda region: {"AROUND": region},
             home=self.home,
             cores=2,

@@ -16,7 +16,7 @@ from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.serving import endpoints
 from selfmaker.serving.endpoints import Endpoints
-from selfmaker.serving.spec import DeploymentSpec, VariantSpec
+from selfmaker.serving.spec import AsyncSpec, CaptureSpec, DeploymentSpec, VariantSpec
 from selfmaker.store.resources import Resource, Resources
 
 KIND = endpoints.KIND
@@ -162,7 +162,11 @@ def described(call: Call, endpoint: Resource) -> dict[str, Any]:
     if serving is not None:
         before = _spec(state.get("before")) or serving
         result["ProductionVariants"] = [_summary(v, before.variant(v.name) or v, state) for v in serving.variants]
-        result["DataCaptureConfig"] = _data_capture(call, serving.config)
+        if serving.shadows:
+            result["ShadowProductionVariants"] = [_summary(shadow, shadow, state) for shadow in serving.shadows]
+        if serving.asynchronous is not None:
+            result["AsyncInferenceConfig"] = _asynchronous(call, serving.config, serving.asynchronous)
+        result["DataCaptureConfig"] = _data_capture(call, serving.config, serving.capture)
         if pending is not None:
             result["PendingDeploymentSummary"] = _pending(pending)
     return result
@@ -217,18 +221,30 @@ def _images(variant: VariantSpec, since: float | None) -> list[dict[str, Any]] |
     return [{"SpecifiedImage": each, "ResolvedImage": each, "ResolutionTime": since} for each in images] or None
 
 
-def _data_capture(call: Call, config_name: str) -> dict[str, Any] | None:
-    """What the configuration asks for. Nothing is captured here yet, and the status says so."""
+def _asynchronous(call: Call, config_name: str, spec: AsyncSpec) -> dict[str, Any]:
+    """The AsyncInferenceConfig in force: the configuration's own words, or what is known once that is gone."""
     try:
-        capture = call.use(Resources).get(endpoint_config.KIND, call.region, config_name).document["DataCaptureConfig"]
+        document = call.use(Resources).get(endpoint_config.KIND, call.region, config_name).document
+    except NotFound:
+        return {"OutputConfig": {"S3OutputPath": spec.output, "S3FailurePath": spec.failure or None}}
+    config: dict[str, Any] = document["AsyncInferenceConfig"]
+    return config
+
+
+def _data_capture(call: Call, config_name: str, capture: CaptureSpec | None) -> dict[str, Any] | None:
+    """What the configuration asks for, and whether it is being done."""
+    try:
+        asked = call.use(Resources).get(endpoint_config.KIND, call.region, config_name).document["DataCaptureConfig"]
     except (NotFound, KeyError):
-        return None
+        if capture is None:  # the configuration may be gone, while its endpoint goes on
+            return None
+        asked = {"InitialSamplingPercentage": capture.percentage, "DestinationS3Uri": capture.destination}
     return {
-        "EnableCapture": capture.get("EnableCapture", False),
-        "CaptureStatus": "Stopped",
-        "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
-        "DestinationS3Uri": capture["DestinationS3Uri"],
-        "KmsKeyId": capture.get("KmsKeyId", ""),
+        "EnableCapture": capture is not None,
+        "CaptureStatus": "Started" if capture is not None else "Stopped",
+        "CurrentSamplingPercentage": asked["InitialSamplingPercentage"],
+        "DestinationS3Uri": asked["DestinationS3Uri"],
+        "KmsKeyId": asked.get("KmsKeyId", ""),
     }
 
 

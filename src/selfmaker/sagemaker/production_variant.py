@@ -15,9 +15,7 @@ _DEFAULT_PATIENCE = 600.0  # seconds for a worker to load its model, where the v
 _GB = 1024
 _INSTANCES = ("InstanceType", "InitialInstanceCount", "InstancePools", "AcceleratorType", "VolumeSizeInGB")
 _NOT_YET = {
-    "AsyncInferenceConfig": "asynchronous endpoints",
     "ExplainerConfig": "explainers",
-    "ShadowProductionVariants": "shadow variants",
 }
 _NOTHING = ModelSpec(name="", image="")
 

@@ -10,11 +10,13 @@ from typing import TypeVar
 
 from selfmaker import clock
 from selfmaker.errors import Invalid, SelfmakerError
+from selfmaker.objects.store import ObjectStore
 from selfmaker.serving.capacity import workers
 from selfmaker.serving.channel import PRIMARY, WorkerFailed
 from selfmaker.serving.delivery import Answering
 from selfmaker.serving.inference_pipeline import InferencePipeline
 from selfmaker.serving.memory import total_bytes
+from selfmaker.serving.model_files import MissingData
 from selfmaker.serving.multi_model import Keeping, LoadedModel, MultiModel
 from selfmaker.serving.output_log import OutputLog
 from selfmaker.serving.preparation import Preparation, Prepared
@@ -24,30 +26,38 @@ from selfmaker.serving.variant import Variant
 from selfmaker.serving.worker_process import Launcher, WorkerProcess
 from selfmaker.store.log_streams import LogStreams
 
+_MISSING = (
+    "Failed to download model data(bucket: {}, key: {}). Please ensure that there is an object located at the URL and "
+    "that the role passed to CreateModel has permissions to download the model."
+)
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Keep:
     """How long workers and models stay: ``idle`` is after how many seconds without a request a serverless variant has
-    none; ``models`` and ``model_bytes`` are what a multi-model container keeps loaded (0 bytes: no limit)."""
+    none; ``models`` and ``model_bytes`` are what a multi-model container keeps loaded (0 bytes: no limit);
+    ``captured`` is how many seconds captured requests wait until they are objects."""
 
     idle: float = 300.0
     models: int = 32
     model_bytes: int = 0
+    captured: float = 10.0
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What every deployment works with. ``runs`` and ``logs`` are folders; ``threads`` for what blocks; ``log_group``
-    is the prefix of the groups that the workers' output goes to."""
+    """What every deployment works with. ``runs``, ``logs`` and ``captures`` are folders; ``threads`` for what
+    blocks; ``log_group`` is the prefix of the groups that the workers' output goes to."""
 
     preparation: Preparation
     launcher: Launcher
     log_streams: LogStreams
     threads: Threads
+    objects: ObjectStore
     runs: Path
     logs: Path
+    captures: Path
     cores: int
     log_group: str
     keep: Keep = Keep()
@@ -133,6 +143,8 @@ class Builder:
             one = replace(container, uri=uri, form=ARCHIVE, many=False)
             try:
                 prepared = await self._in_thread(lambda: self._prepare(one, log))
+            except MissingData as error:
+                raise Invalid(_MISSING.format(error.bucket, error.key)) from error
             except Invalid:
                 raise
             except SelfmakerError as error:

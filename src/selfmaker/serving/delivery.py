@@ -12,12 +12,14 @@ from selfmaker.serving.worker.transport import Message
 @dataclass(frozen=True)
 class Delivery:
     """``model`` of a multi-model container and ``container`` of several are named by the request; ``timeout`` in
-    seconds is for each container's answer (0: the variant's own); ``stream`` takes a streamed answer."""
+    seconds is for each container's answer (0: the variant's own); ``stream`` takes a streamed answer;
+    ``inference_id`` is the client's name for the request."""
 
     model: str = ""
     container: str = ""
     timeout: float = 0.0
     stream: Stream | None = None
+    inference_id: str = ""
 
 
 PLAIN = Delivery()

@@ -6,11 +6,17 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from selfmaker.objects.uri import join_s3_uri
 from selfmaker.serving.building import Builder, Place, Tools
 from selfmaker.serving.capacity import workers
+from selfmaker.serving.capture import Capture
 from selfmaker.serving.delivery import Answering
+from selfmaker.serving.observation import Observation
 from selfmaker.serving.router import Fleet
 from selfmaker.serving.spec import DeploymentSpec
+from selfmaker.serving.variant import INVOCATION_TIMEOUT
+
+_LONGEST_ASYNC = 3600.0  # seconds: AWS's limit for InvocationTimeoutSeconds
 
 
 class Deployment:
@@ -22,11 +28,23 @@ class Deployment:
         self._place = Place(region, endpoint, tools.runs / spec.id)
         self._tools = tools
         self._builder: Builder | None = None
+        self._capture: Capture | None = None
 
     @property
     def held(self) -> Mapping[str, str]:
         """The folders that it needs, by URI."""
         return self._builder.held if self._builder is not None else {}
+
+    @property
+    def patience(self) -> float:
+        """How many seconds a request in hand may take."""
+        return INVOCATION_TIMEOUT if self.spec.asynchronous is None else _LONGEST_ASYNC
+
+    @property
+    def room(self) -> int:
+        """How many asynchronous requests it is given at once."""
+        each = self.spec.asynchronous.concurrency if self.spec.asynchronous is not None else 0
+        return sum(each * spec.instances or workers(spec, self._tools.cores) for spec in self.spec.variants)
 
     async def bring_up(self, known: Mapping[str, str]) -> None:
         """Prepare and start all variants; ``known`` as in Preparation. Raises SelfmakerError; then nothing is left."""
@@ -34,14 +52,31 @@ class Deployment:
         variants: dict[str, Answering] = {}
         served = [spec for spec in self.spec.variants if spec.containers]
         try:
-            for spec in served:
+            for spec in (*served, *self.spec.shadows):
                 variants[spec.name] = await builder.build(spec)
-            await _all(variants[spec.name].start(workers(spec, self._tools.cores)) for spec in served)
+            starts = ((variants[spec.name], spec) for spec in (*served, *self.spec.shadows))
+            await _all(variant.start(workers(spec, self._tools.cores)) for variant, spec in starts)
         except BaseException:
             self.fleet = Fleet(variants, dict.fromkeys(variants, 0.0))
             await self.take_down(0)
             raise
-        self.fleet = Fleet(variants, {spec.name: spec.weight for spec in served})
+        self.fleet = self._fleet(variants)
+
+    def _fleet(self, built: Mapping[str, Answering]) -> Fleet:
+        """The variants that answer, and what else happens to their requests."""
+        weights = {spec.name: spec.weight for spec in self.spec.variants if spec.containers}
+        fleet = Fleet({name: built[name] for name in weights}, weights)
+        total = sum(weights.values()) or 1.0
+        shadows = {spec.name: (built[spec.name], spec.weight / total) for spec in self.spec.shadows}
+        if self.spec.capture is not None:
+            destination = join_s3_uri(self.spec.capture.destination, self._place.endpoint)
+            folder = self._tools.captures / self.spec.id
+            self._capture = Capture(self.spec.capture, destination, folder, self._tools.objects)
+            self._capture.flush_every(self._tools.keep.captured, self._tools.threads)
+        if shadows or self._capture is not None:
+            fleet.observation = Observation(shadows, self._capture)
+        fleet.plain = fleet.observation is None and self.spec.asynchronous is None
+        return fleet
 
     async def adjust(self, spec: DeploymentSpec) -> None:
         """Take over weights and instance counts of ``spec``, which has the same variants. Raises WorkerFailed."""
@@ -56,6 +91,8 @@ class Deployment:
     async def take_down(self, patience: float) -> None:
         """Let the requests in hand finish, at most ``patience`` seconds; end the workers, give their files up."""
         await self.fleet.drain(patience)
+        if self._capture is not None:
+            await self._capture.close(self._tools.threads)
         await asyncio.get_running_loop().run_in_executor(self._tools.threads, self._give_up)
 
     def _give_up(self) -> None:

@@ -15,20 +15,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from selfmaker import clock
-from selfmaker.errors import Conflict, SelfmakerError
+from selfmaker.errors import Conflict, Invalid, SelfmakerError
 from selfmaker.executors.protocol import Executor, Mount
 from selfmaker.objects.store import ObjectStore
+from selfmaker.serving import async_inference
+from selfmaker.serving.async_queues import AsyncQueues
 from selfmaker.serving.building import Keep, Tools
+from selfmaker.serving.capture import deliver_left_behind
 from selfmaker.serving.delivery import PLAIN, Delivery
 from selfmaker.serving.deployment import Deployment, with_changes
 from selfmaker.serving.model_files import ModelFiles
 from selfmaker.serving.preparation import Around, Environments, Preparation, Surroundings
 from selfmaker.serving.router import Key, Router
 from selfmaker.serving.spec import DeploymentSpec
-from selfmaker.serving.variant import INVOCATION_TIMEOUT, Variant
+from selfmaker.serving.variant import Variant
 from selfmaker.serving.worker.transport import Message
 from selfmaker.serving.worker_process import Launcher, end_left_behind
 from selfmaker.store import tags
+from selfmaker.store.async_invocations import AsyncInvocations
 from selfmaker.store.log_streams import LogStreams
 from selfmaker.store.resources import Change, Document, Resource, Resources
 
@@ -55,6 +59,7 @@ class Neighbours:
     environments: Environments
     executor: Executor
     log_streams: LogStreams
+    async_invocations: AsyncInvocations
     surroundings: Surroundings
     home: Path
     cores: int
@@ -80,10 +85,22 @@ class Endpoints:
             threads=self._threads,
             runs=self._home / "runs",
             logs=self._home / "logs",
+            objects=neighbours.objects,
+            captures=self._home / "captures",
             cores=neighbours.cores,
             log_group=LOG_GROUP,
             keep=neighbours.keep,
         )
+        asking = async_inference.Around(
+            table=neighbours.async_invocations,
+            objects=neighbours.objects,
+            log_streams=neighbours.log_streams,
+            threads=self._threads,
+            logs=self._home / "logs",
+            log_group=LOG_GROUP,
+            invoke=lambda key, request, delivery: self._router.invoke(key, request, "", delivery),
+        )
+        self._queues = AsyncQueues(asking, loop)
         self._router = Router()
         self._live: dict[Key, Deployment] = {}
         self._leaving: set[Deployment] = set()  # no longer in service, and not yet down
@@ -154,14 +171,24 @@ class Endpoints:
     async def invoke(
         self, region: str, name: str, request: Message, target: str = "", delivery: Delivery = PLAIN
     ) -> tuple[str, Message]:
-        """See Router.invoke."""
+        """See Router.invoke. Raises Invalid for an asynchronous endpoint."""
+        deployment = self._live.get((region, name))
+        if deployment is not None and deployment.spec.asynchronous is not None:
+            raise Invalid(f"Endpoint {name} is an asynchronous endpoint: use InvokeEndpointAsync.")
         return await self._router.invoke((region, name), request, target, delivery)
 
     def variant(self, region: str, name: str) -> Variant | None:
         """Where the next plain invocation goes, when that is to ordinary workers which may be asked directly. Raises
         Invalid."""
+        deployment = self._live.get((region, name))
+        if deployment is None or deployment.spec.asynchronous is not None:
+            return None
         chosen = self._router.next((region, name))
         return chosen if type(chosen) is Variant else None
+
+    def accept(self, region: str, name: str, document: Document) -> None:
+        """Take an asynchronous invocation in; from here on it is not lost. Blocks."""
+        self._queues.accept((region, name), document)
 
     # -- life
 
@@ -170,6 +197,7 @@ class Endpoints:
         end_left_behind(self._tools.runs)
         self._tools.runs.mkdir(mode=0o700, parents=True, exist_ok=True)
         rows = self._resources.list(KIND)
+        deliver_left_behind((self._home / "captures").glob("*"), self._tools.objects)
         self._files.sweep({folder for row in rows for folder in row.state.get("held", {}).values()})
         for row in rows:
             key = (row.region, row.name)
@@ -220,7 +248,7 @@ class Endpoints:
         before = self._live.get(key)
         await self._put_in_service(key, deployment)
         if before is not None:
-            self._spawn(self._leave(before, INVOCATION_TIMEOUT))
+            self._spawn(self._leave(before, before.patience))
 
     async def _adjust(self, key: Key) -> None:
         row = await self._row(key)
@@ -249,6 +277,7 @@ class Endpoints:
             else:
                 self._live[key] = deployment
                 self._router.put(key, deployment.fleet)
+                self._queues.attend(key, deployment)
         if "pending" in row.state:
             await self._update(key)
         else:
@@ -256,12 +285,14 @@ class Endpoints:
 
     async def _delete(self, key: Key) -> None:
         self._router.remove(key)
+        await self._queues.stop(key)
         deployment = self._live.pop(key, None)
         if deployment is not None:
             await self._leave(deployment, _PARTING)
         row = await self._row(key)
         also = lambda c: tags.forget(c, row.arn)  # noqa: E731
         await self._in_thread(lambda: self._resources.delete(KIND, key[0], key[1], also=also))
+        await self._in_thread(lambda: self._queues.forget(key))
         await self._keep(key, [])
         self._announce()
 
@@ -269,6 +300,7 @@ class Endpoints:
         """Switch to ``deployment``, then say so in the row."""
         self._live[key] = deployment
         self._router.put(key, deployment.fleet)
+        self._queues.attend(key, deployment)
         state: Document = {
             "serving": deployment.spec.to_json(),
             "held": dict(deployment.held),
@@ -361,6 +393,7 @@ class Endpoints:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._queues.stop_all()
         live, self._live = self._live, {}
         for key in live:
             self._router.remove(key)

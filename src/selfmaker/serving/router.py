@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from selfmaker.errors import Conflict, Invalid, NotFound
 from selfmaker.serving.delivery import PLAIN, Answering, Delivery
+from selfmaker.serving.observation import Observation
 from selfmaker.serving.variant import INVOCATION_TIMEOUT
 from selfmaker.serving.worker.transport import Message
 
@@ -17,6 +18,7 @@ class Fleet:
     def __init__(self, variants: Mapping[str, Answering], weights: Mapping[str, float]) -> None:
         self.variants = dict(variants)
         self._only = next(iter(self.variants.values())) if len(self.variants) == 1 else None
+        self.observation: Observation | None = None
         self._credit: dict[str, float] = {}
         self.weights: dict[str, float] = {}
         self.weigh(weights)
@@ -46,7 +48,8 @@ class Fleet:
         return self.variants[chosen]
 
     async def drain(self, patience: float) -> None:
-        await asyncio.gather(*(variant.drain(patience) for variant in self.variants.values()))
+        shadows = self.observation.shadows if self.observation is not None else []
+        await asyncio.gather(*(variant.drain(patience) for variant in (*self.variants.values(), *shadows)))
 
 
 class Router:
@@ -85,7 +88,7 @@ class Router:
     def next(self, key: Key) -> Answering | None:
         """The variant that answers the endpoint's next request; None when the endpoint isn't there. Raises Invalid."""
         fleet = self._fleets.get(key)
-        return fleet.choose() if fleet is not None else None
+        return fleet.choose() if fleet is not None and fleet.observation is None else None
 
     def keys(self) -> list[Key]:
         return list(self._fleets)
@@ -104,6 +107,8 @@ class Router:
         variant = fleet.choose(target)
         if delivery.stream is not None:
             delivery.stream.variant = variant.name
+        if fleet.observation is not None:
+            return variant.name, await fleet.observation.submit(variant, request, delivery)
         return variant.name, await variant.submit(request, delivery)
 
     async def _awaited(self, key: Key) -> Fleet:

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Connection, String, Table, insert, inspect, selec
 
 from selfmaker.errors import Conflict
 from selfmaker.store import (
+    async_invocations,
     credentials,
     deliveries,
     executions,
@@ -31,6 +32,7 @@ HEAD = "0002"  # the newest revision; a test compares it with the files
 
 # Each declares its tables on the common metadata.
 TABLE_MODULES = (
+    async_invocations,
     credentials,
     deliveries,
     executions,

@@ -8,6 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
+    _hosting()
     _events()
     _queues()
     _pipelines()
@@ -120,3 +121,22 @@ def _pipelines() -> None:
         op.f("ix_execution_steps_pipeline_name_key"), "execution_steps", ["pipeline", "name", "key"], unique=False
     )
     op.create_index(op.f("ix_execution_steps_token"), "execution_steps", ["token"], unique=False)
+
+
+def _hosting() -> None:
+    op.create_table(
+        "async_invocations",
+        sa.Column("sequence", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("endpoint", sa.String(length=64), nullable=False),
+        sa.Column("created", sa.Float(), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_async_invocations")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_async_invocations_region_endpoint_sequence"),
+        "async_invocations",
+        ["region", "endpoint", "sequence"],
+        unique=False,
+    )

@@ -1,0 +1,50 @@
+"""The queues of all asynchronous endpoints."""
+
+import asyncio
+
+from selfmaker import clock
+from selfmaker.serving.async_inference import Around, AsyncInference
+from selfmaker.serving.deployment import Deployment
+from selfmaker.serving.router import Key
+from selfmaker.serving.spec import AsyncSpec
+from selfmaker.store.resources import Document
+
+
+class AsyncQueues:
+    """Used on the event loop only, but for ``accept`` and ``forget``, which block and are for threads."""
+
+    def __init__(self, around: Around, loop: asyncio.AbstractEventLoop) -> None:
+        self._around = around
+        self._loop = loop
+        self._queues: dict[Key, AsyncInference] = {}
+
+    def accept(self, key: Key, document: Document) -> None:
+        """Take an asynchronous invocation in; from here on it is not lost."""
+        self._around.table.add(*key, clock.now(), document)
+        self._loop.call_soon_threadsafe(self._wake, key)
+
+    def forget(self, key: Key) -> None:
+        """The endpoint is gone, and so is what it had still to answer."""
+        self._around.table.forget(*key)
+
+    def attend(self, key: Key, deployment: Deployment) -> None:
+        """Answer the endpoint's queue, if it has one, by what is in service now."""
+        spec = deployment.spec.asynchronous
+        if spec is None and key not in self._queues:
+            return
+        queue = self._queues.setdefault(key, AsyncInference(key, self._around))
+        queue.start(spec or AsyncSpec("", ""), deployment.room, deployment.spec.variants[0].name)
+
+    async def stop(self, key: Key) -> None:
+        """Answer no more of it; what is under way is given up, and its rows stay."""
+        queue = self._queues.pop(key, None)
+        if queue is not None:
+            await queue.stop()
+
+    async def stop_all(self) -> None:
+        for key in list(self._queues):
+            await self.stop(key)
+
+    def _wake(self, key: Key) -> None:
+        if key in self._queues:
+            self._queues[key].wake()
