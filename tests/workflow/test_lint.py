@@ -130,8 +130,8 @@ def test_a_good_definition_passes() -> None:
         (
             [*BRANCH, "Arguments", "u"],
             {"Get": "Steps.one.ProcessingOutputConfig.Outputz"},
-            "step two: Steps[1].Arguments.IfSteps[0].Arguments.u: Steps.one.ProcessingOutputConfig.Outputz: a Processing "
-            "step has no property ProcessingOutputConfig.Outputz",
+            "step two: Steps[1].Arguments.IfSteps[0].Arguments.u: Steps.one.ProcessingOutputConfig.Outputz: a "
+            "Processing step has no property ProcessingOutputConfig.Outputz",
         ),
         ([*BRANCH, "Arguments", "u"], {"Get": "Steps.gate.Result"}, "a Condition step has only Outcome"),
         (
