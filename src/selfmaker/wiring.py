@@ -40,6 +40,7 @@ from selfmaker.objects.protocol import BucketExists
 from selfmaker.objects.store import ObjectStore
 from selfmaker.runtimes.catalog import use_images
 from selfmaker.runtimes.environments import Environments
+from selfmaker.sagemaker import job_lineage
 from selfmaker.sagemaker.pipeline_port import PipelinePort
 from selfmaker.sagemaker_runtime.quick_invocation import QuickInvocation
 from selfmaker.services import Services
@@ -107,6 +108,7 @@ class Parts:
         use_images(settings.home / "images")
         self._loop = loop
         self._store = store = open_store(settings)
+        store.jobs.record(job_lineage.record)
         surroundings = Surroundings(
             settings, store.objects, store.logs, store.metrics, store.credentials, lambda: self._endpoint
         )
