@@ -246,6 +246,8 @@ class Endpoints:
             await self._written(key, Change(status, {"pending": None, "FailureReason": _reason(error)}))
             return
         before = self._live.get(key)
+        if before is not None:  # from here on ``_close`` knows of it, wherever it cuts this short
+            self._leaving.add(before)
         await self._put_in_service(key, deployment)
         if before is not None:
             self._spawn(self._leave(before, before.patience))
