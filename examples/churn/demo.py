@@ -7,6 +7,7 @@ by ``selfmaker approve``, waits for the endpoint that the approval brings up, an
 """
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
@@ -34,14 +35,20 @@ def step(text):
     print(f">>> {text}", flush=True)
 
 
-def upload(session, options):
-    """Put the raw data where the pipeline looks for it; the local file."""
-    path = options.data
-    if path is None:
-        path = Path(tempfile.mkdtemp()) / "customers.csv"
-        generate(options.rows).to_csv(path, index=False)
-    session.boto_session.client("s3").upload_file(str(path), session.default_bucket(), f"{PREFIX}/data/RawData.csv")
+def raw_data(options, folder):
+    """The file that was given, else one that is generated."""
+    if options.data is not None:
+        return options.data
+    path = Path(folder) / "customers.csv"
+    generate(options.rows).to_csv(path, index=False)
     return path
+
+
+def upload(session, path):
+    """Where the raw data is then. Other data is elsewhere: a step's cache goes by the place, not by what is there."""
+    key = f"{PREFIX}/data/{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}/RawData.csv"
+    session.boto_session.client("s3").upload_file(str(path), session.default_bucket(), key)
+    return f"s3://{session.default_bucket()}/{key}"
 
 
 def newest(client):
@@ -102,26 +109,33 @@ def ask(table, features):
 
 
 def main():
+    """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="a CSV with the columns of the churn data set; else generated")
     parser.add_argument("--rows", type=int, default=5000, help="how many customers are generated")
     parser.add_argument("--selfmaker", default="selfmaker", help="the selfmaker command")
     options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        show(raw_data(options, folder), options.selfmaker)
+
+
+def show(raw, selfmaker):
+    """All of it, one step after the other."""
     session = sagemaker.Session()
     client, s3 = session.sagemaker_client, session.boto_session.client("s3")
 
     step("upload the raw data")
-    raw = upload(session, options)
+    parameters = {"InputDataUrl": upload(session, raw)}
     step("install the deployment of approved models")
     install(GROUP, ENDPOINT)
     step("run the pipeline")
-    if run_pipeline.main(["-n", MODULE]):
+    if run_pipeline.main(["-n", MODULE, "--parameters", json.dumps(parameters)]):
         raise SystemExit("the pipeline failed")
     package = newest(client)
     metrics = evaluation(client, s3, package)["binary_classification_metrics"]
     print(f"version {package['ModelPackageVersion']} is {package['ModelApprovalStatus']}")
     step("approve it")
-    approve(options.selfmaker, package)
+    approve(selfmaker, package)
     step("wait for the endpoint")
     in_service(client, package)
     step("ask the endpoint")

@@ -1,0 +1,215 @@
+"""examples/churn: from raw customers to an endpoint, both ways out of the gate, and what CI calls."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHURN = ROOT / "examples" / "churn"
+SDK = ROOT / ".cache" / "sdk-v2" / "bin" / "python"
+REAL = ROOT.parent / "shared" / "data" / "churn" / "churn.txt"
+MODULE = "pipelines.customer_churn.pipeline"
+GROUP = "CustomerChurnPackageGroup"
+
+pytestmark = pytest.mark.frameworks
+
+
+def environment(home):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SELFMAKER_"))}
+    environments = os.environ.get("SELFMAKER_ENVIRONMENTS") or str(ROOT / ".cache" / "environments")
+    return {**kept, "SELFMAKER_ENVIRONMENTS": environments, "SELFMAKER_HOME": str(home), "PYTHONWARNINGS": "ignore"}
+
+
+def ran(command, home):
+    """Exit code and output of a command in the example's folder."""
+    done = subprocess.run(
+        command, cwd=CHURN, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return done.returncode, done.stdout
+
+
+def finished(folder, *arguments):
+    """What ``make examples`` runs; its output."""
+    if not SDK.exists():
+        pytest.skip("needs the SDK v2's environment: make setup-sdks")
+    command = [sys.executable, str(CHURN / "run_demo.py"), "--folder", str(folder), *arguments]
+    code, said = ran(command, folder / "home")
+    assert code == 0, said
+    return said
+
+
+def accuracies(said):
+    """On held-out customers, and on those asked at the endpoint."""
+    return [float(number) for number in re.findall(r"^accuracy on .*: ([0-9.]+)$", said, re.MULTILINE)[-2:]]
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("churn")
+    return folder, finished(folder, "--rows", "3000")
+
+
+@pytest.fixture(scope="module")
+def server(said, server_process):
+    """A server on the home that the demo has left behind."""
+    running = server_process(said[0] / "home").start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def data(server):
+    """Where the demo's customers are."""
+    [found] = server.client("s3").list_objects_v2(Bucket=bucket(server), Prefix="CustomerChurn/data/")["Contents"]
+    return f"s3://{bucket(server)}/{found['Key']}"
+
+
+def bucket(server):
+    credentials = server.document("credentials")
+    return f"sagemaker-{credentials['region']}-{credentials['account']}"
+
+
+def run_pipeline(server, parameters, **kwargs):
+    """The command, as CI calls it."""
+    selfmaker = [str(Path(sys.executable).parent / "selfmaker"), "run", "--home", str(server.home), "--"]
+    command = [*selfmaker, str(SDK), "-m", "pipelines.run_pipeline", "-n", MODULE, "--kwargs", json.dumps(kwargs)]
+    return ran([*command, "--parameters", json.dumps(parameters)], server.home)
+
+
+def versions(client):
+    return client.list_model_packages(ModelPackageGroupName=GROUP)["ModelPackageSummaryList"]
+
+
+def steps(client, said):
+    execution = re.search(r"^execution (\S+)$", said, re.MULTILINE)[1]
+    found = client.list_pipeline_execution_steps(PipelineExecutionArn=execution)["PipelineExecutionSteps"]
+    return {step["StepName"]: step for step in found}
+
+
+def test_generated_customers_come_to_an_endpoint_that_answers(said):
+    _, text = said
+    assert "version 1 is PendingManualApproval" in text
+    assert f"{GROUP}/1 is Approved (it was PendingManualApproval)" in text
+    held_out, asked = accuracies(text)
+    assert held_out >= 0.9 and asked >= 0.9
+
+
+def test_the_version_has_its_metrics_and_lineage(server):
+    client = server.client("sagemaker")
+    [version] = versions(client)
+    described = client.describe_model_package(ModelPackageName=version["ModelPackageArn"])
+    uri = described["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+    place, key = uri.removeprefix("s3://").split("/", 1)
+    report = json.loads(server.client("s3").get_object(Bucket=place, Key=key)["Body"].read())
+    assert report["acceleration"]["largest_difference"]["value"] <= 1e-6  # oneDAL against XGBoost
+    assert report["binary_classification_metrics"]["accuracy"]["value"] >= 0.8
+    assert described["ApprovalDescription"] == "approved by the demo"
+    assert ":pipeline/customerchurn/execution/" in described["MetadataProperties"]["GeneratedBy"].lower()
+    endpoint = client.describe_endpoint(EndpointName="customer-churn")["EndpointArn"]
+    [context] = client.list_contexts(SourceUri=endpoint)["ContextSummaries"]
+    found = client.query_lineage(StartArns=[context["ContextArn"]], Direction="Ascendants")["Vertices"]
+    assert {"ProcessingJob", "TrainingJob", "Model", "Image", "DataSet"} <= {vertex["Type"] for vertex in found}
+
+
+def test_the_training_asked_for_spot_instances(server):
+    client = server.client("sagemaker")
+    [job] = client.list_training_jobs()["TrainingJobSummaries"]
+    described = client.describe_training_job(TrainingJobName=job["TrainingJobName"])
+    assert described["EnableManagedSpotTraining"] is True
+    assert described["StoppingCondition"]["MaxWaitTimeInSeconds"] == 7200
+    assert described["HyperParameters"]["max_depth"] == "5"
+
+
+def test_a_model_that_is_not_accurate_enough_is_not_registered(server, data):
+    client = server.client("sagemaker")
+    before = len(versions(client))
+    code, said = run_pipeline(server, {"InputDataUrl": data, "AccuracyThreshold": 1.0})
+    assert code == 1
+    found = steps(client, said)
+    assert "is below the threshold 1.0" in found["CustomerChurnNotAccurate"]["FailureReason"]
+    assert "CustomerChurn-RegisterModel" not in found
+    assert found["CustomerChurnAccuracyCond"]["Metadata"]["Condition"]["Outcome"] == "False"
+    assert len(versions(client)) == before
+    cached = {name for name, step in found.items() if "CacheHitResult" in step}
+    assert cached == {"CustomerChurnProcess", "CustomerChurnTrain", "CustomerChurnEval"}
+    assert said.count("(from the cache)") == 3
+
+
+def test_parameters_reach_the_steps_and_the_api_approves(server, data):
+    """Another depth trains again; the processing comes from the cache. The approval deploys the second version."""
+    client = server.client("sagemaker")
+    code, said = run_pipeline(server, {"InputDataUrl": data, "MaxDepth": 4}, use_spot_instances=False)
+    assert code == 0, said
+    found = steps(client, said)
+    assert {name for name, step in found.items() if "CacheHitResult" in step} == {"CustomerChurnProcess"}
+    job = client.describe_training_job(
+        TrainingJobName=found["CustomerChurnTrain"]["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2]
+    )
+    assert (job["HyperParameters"]["max_depth"], job["EnableManagedSpotTraining"]) == ("4", False)
+    package = found["CustomerChurn-RegisterModel"]["Metadata"]["RegisterModel"]["Arn"]
+    first = client.describe_endpoint(EndpointName="customer-churn")["EndpointConfigName"]
+    client.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+    waiting = f"customer-churn-{package.rpartition('/')[2]}-"
+    described = settled(client, lambda d: d["EndpointConfigName"].startswith(waiting))
+    assert described["EndpointConfigName"] != first
+
+
+def settled(client, holds):
+    import time
+
+    deadline = time.monotonic() + 120
+    while True:
+        described = client.describe_endpoint(EndpointName="customer-churn")
+        if described["EndpointStatus"] == "InService" and holds(described):
+            return described
+        assert time.monotonic() < deadline, described
+        time.sleep(0.1)
+
+
+def test_the_definition_is_printed(server):
+    selfmaker = [str(Path(sys.executable).parent / "selfmaker"), "run", "--home", str(server.home), "--"]
+    target = server.home / "definition.json"
+    kwargs = json.dumps({"pipeline_name": "Other", "enable_caching": False})
+    command = [str(SDK), "-m", "pipelines.get_pipeline_definition", "-n", MODULE, "--kwargs", kwargs, "-f", str(target)]
+    code, said = ran([*selfmaker, *command], server.home)
+    assert code == 0, said
+    definition = json.loads(target.read_text())
+    assert [step["Name"] for step in definition["Steps"]] == [
+        "CustomerChurnProcess", "CustomerChurnTrain", "CustomerChurnEval", "CustomerChurnAccuracyCond",
+    ]  # fmt: skip
+    assert {parameter["Name"] for parameter in definition["Parameters"]} >= {"InputDataUrl", "AccuracyThreshold"}
+    assert all(not step.get("CacheConfig", {}).get("Enabled") for step in definition["Steps"])
+
+
+def test_what_ci_calls_exists():
+    """Each command of the buildspec is a script of the project, and takes the options that it is given."""
+    spec = (CHURN / "codebuild-buildspec.yml").read_text()
+    project = (CHURN / "pyproject.toml").read_text()
+    for command in ("get-pipeline-definition", "run-pipeline"):
+        module = re.search(rf'^{command} = "([\w.]+):main"$', project, re.MULTILINE)[1]
+        block = spec[spec.index(f"- {command}") :].partition("\n      - ")[0].partition("\n\n")[0]
+        given = re.findall(r"--[a-z-]+", block)
+        done = subprocess.run([str(SDK), "-m", module, "--help"], cwd=CHURN, capture_output=True, text=True)
+        assert given and all(option in done.stdout for option in given), done.stderr
+
+
+def test_the_dockerfile_and_the_declaration_say_the_same():
+    dockerfile, declaration = ((CHURN / "container" / name).read_text() for name in ("Dockerfile", "image.toml"))
+    told = dict(re.findall(r'^(\w+) = "([^"]*)"', declaration, re.MULTILINE))
+    assert f"python:{told['python']}" in dockerfile
+    assert f"COPY {told['programs']} {told['directory']}" in dockerfile
+    assert f"WORKDIR {told['directory']}" in dockerfile
+    assert told["requirements"] in dockerfile
+    for name, value in re.findall(r'^(PYTHON\w+) = "([^"]*)"', declaration, re.MULTILINE):
+        assert f"{name}={value}" in dockerfile
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the churn data set is not beside the project")
+def test_real_customers(tmp_path):
+    held_out, asked = accuracies(finished(tmp_path, "--data", str(REAL)))
+    assert held_out >= 0.93 and asked >= 0.93
