@@ -32,7 +32,7 @@ class ProcessingKind:
     def prepare(self, job: Job, folder: JobFolder) -> None:
         spec = JobSpec.from_json(job.spec)
         hosts = [self._host(job, spec, folder, index) for index in range(len(spec.hosts))]
-        argv = [*spec.entrypoint, *spec.arguments]
+        argv = [*spec.entrypoint, *spec.arguments] if spec.entrypoint else None
         folder.write_plan(self._around.plan(spec, hosts, argv=argv, directory="/", kind=outcome.PROCESSING))
 
     def tick(self, job: Job, folder: JobFolder) -> None:

@@ -13,14 +13,15 @@ from selfmaker.runtimes.base_python import BasePython
 from selfmaker.runtimes.declared import DeclaredImages
 from selfmaker.runtimes.huggingface import Huggingface
 from selfmaker.runtimes.images import parse_image
+from selfmaker.runtimes.monitors import MONITORS, Monitor
 from selfmaker.runtimes.pytorch import Pytorch
 from selfmaker.runtimes.sklearn import Sklearn
 from selfmaker.runtimes.tensorflow import Tensorflow
 from selfmaker.runtimes.xgboost import ALGORITHM_METRICS, Xgboost
 
-__all__ = ["RUNTIMES", "algorithm_metrics", "parse_image", "runtime_for", "use_images"]
+__all__ = ["RUNTIMES", "algorithm_metrics", "has_processing_program", "parse_image", "runtime_for", "use_images"]
 
-RUNTIMES: tuple[Runtime, ...] = (Sklearn(), Xgboost(), Tensorflow(), Pytorch(), Huggingface(), BasePython())
+RUNTIMES: tuple[Runtime, ...] = (Sklearn(), Xgboost(), Tensorflow(), Pytorch(), Huggingface(), BasePython(), *MONITORS)
 
 
 _declared: list[DeclaredImages] = []
@@ -45,8 +46,14 @@ def runtime_for(uri: str) -> Runtime:
     why = absent.reason(image.repository)
     raise NotFound(
         f"no runtime stands for the image {uri}. {f'{why}. ' if why else ''}There are: {known}. Use one of these, with "
-        "a requirements.txt beside your script for what it lacks, or declare an image of your own by `selfmaker images add FOLDER`."
+        "a requirements.txt beside your script for what it lacks, or declare an image of your own by "
+        "`selfmaker images add FOLDER`."
     )
+
+
+def has_processing_program(uri: str) -> bool:
+    """Whether the image has a program that a processing job without an entry point runs. Raises NotFound."""
+    return isinstance(runtime_for(uri), Monitor)
 
 
 def algorithm_metrics(uri: str) -> tuple[tuple[str, str], ...]:

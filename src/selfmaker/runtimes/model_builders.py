@@ -1,4 +1,4 @@
-"""What a model that SDK v3's ModelBuilder has packed needs besides its requirements: the part of the SDK that serves it.
+"""What a model that SDK v3's ModelBuilder has packed needs besides its requirements: the SDK's serving part.
 
 Its ``inference.py`` is a file of the SDK's that imports ``sagemaker.serve``; the requirements that it finds for the
 model have other parts of the SDK, of the same release.

@@ -7,6 +7,7 @@ from typing import Any
 from selfmaker.aws.operation import Call, Request
 from selfmaker.jobs.spec import JobSpec
 from selfmaker.objects.store import ObjectStore
+from selfmaker.runtimes.catalog import has_processing_program
 from selfmaker.sagemaker.checks import check_data, check_image, invalid, s3_location
 
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
@@ -27,7 +28,7 @@ def processing_spec(call: Call, request: Request, arn: str) -> JobSpec:
         role=request["RoleArn"],
         instance_type=cluster["InstanceType"],
         hosts=tuple(f"algo-{n}" for n in range(1, cluster["InstanceCount"] + 1)),
-        entrypoint=tuple(application["ContainerEntrypoint"]),
+        entrypoint=tuple(application.get("ContainerEntrypoint", ())),
         arguments=tuple(application.get("ContainerArguments", ())),
         environment=request.get("Environment", {}),
         inputs=tuple(i for i in request.get("ProcessingInputs", ()) if not i.get("AppManaged", False)),
@@ -45,7 +46,7 @@ def processing_spec(call: Call, request: Request, arn: str) -> JobSpec:
 def _check(call: Call, request: Request) -> None:
     application = request["AppSpecification"]
     check_image("AppSpecification.ImageUri", application["ImageUri"])
-    if not application.get("ContainerEntrypoint"):
+    if not application.get("ContainerEntrypoint") and not has_processing_program(application["ImageUri"]):
         raise invalid(
             f"AppSpecification.ContainerEntrypoint is required: the image {application['ImageUri']} has no program of "
             "its own to run."
