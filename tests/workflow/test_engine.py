@@ -341,3 +341,19 @@ def test_a_job_whose_end_nobody_told_is_found(bench: Any, step: Any, monkeypatch
     bench.until(lambda: bench.statuses(run) == {"a": "Executing"})
     bench.jobs.jobs[bench.jobs.name("a")]["ProcessingJobStatus"] = "Completed"
     assert bench.ended(run) == "Succeeded"
+
+
+def test_a_defect_fails_its_step_and_not_the_engine(
+    bench: Any, step: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("selfmaker.workflow.engine.AGAIN", 0.01)
+
+    def broken(request: Any) -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    bench.jobs.send_message = broken
+    run = bench.begin(CALLBACK, step("a"), parameters={"n": 1})
+    assert bench.run(run) == "Failed"
+    assert bench.statuses(run) == {"cb": "Failed", "a": "Succeeded"}
+    assert bench.rows(run)["cb"].document["failure"].startswith("InternalServerError")
+    assert "ZeroDivisionError" in caplog.text

@@ -224,3 +224,17 @@ def test_what_is_wrong_is_named_with_step_and_path(path: list[Any], value: Any, 
 def test_what_is_no_definition_at_all(text: str) -> None:
     with pytest.raises(Invalid, match="Unable to parse pipeline definition"):
         parse(text)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in items for place in places(item, (*path, key)))]
+
+
+@pytest.mark.parametrize("value", [None, 0, -1.5, True, "", "x", [], [[]], ["x"], {}, {"a": 1}, {"Get": "Steps.one"}])
+def test_whatever_stands_anywhere_is_refused_or_taken(value: Any) -> None:
+    for place in places(GOOD)[1:]:
+        try:
+            check(parse(json.dumps(changed(list(place), value))), ModelShapes())
+        except Invalid as error:
+            assert error.message.startswith("Unable to parse pipeline definition")

@@ -70,6 +70,8 @@ class ModelShapes:
         return None
 
     def argument_problems(self, step_type: str, arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        if step_type == "Lineage":
+            yield from _lineage_problems(arguments)
         if step_type not in _OPERATIONS:
             return
         operation, _, filled_in = _OPERATIONS[step_type]
@@ -79,6 +81,25 @@ class ModelShapes:
             if given[name] == "":
                 given[name] = {"Get": "Execution.PipelineName"}
         yield from _problems(shape, given, "")
+
+
+def _lineage_problems(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for noun in ("Action", "Artifact", "Context"):
+        entities = arguments.get(f"{noun}s")
+        shape = model.service("sagemaker").plan(f"Create{noun}").input
+        for index, request in enumerate(entities if isinstance(entities, list) else ()):
+            yield from _problems(shape, request, f"{noun}s[{index}]")
+        if entities is not None and not isinstance(entities, list):
+            yield f"{noun}s", f"{entities!r} is not a list"
+    associations = arguments.get("Associations") or []
+    if not isinstance(associations, list):
+        yield "Associations", f"{associations!r} is not a list"
+        return
+    for index, given in enumerate(associations):
+        for end in ("Source", "Destination"):
+            named = given.get(end) if isinstance(given, dict) else None
+            if not isinstance(named, dict) or not ("Arn" in named or {"Name", "Type"} <= set(named)):
+                yield f"Associations[{index}].{end}", "must have an Arn, or a Name and a Type"
 
 
 def _problems(shape: model.Shape, value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -17,10 +17,10 @@ from selfmaker import clock
 from selfmaker.errors import Conflict, Invalid, NotFound
 from selfmaker.store import executions as table_of
 from selfmaker.store.executions import IN_FLIGHT, UNDER_WAY, Execution, ExecutionTable, StepRow
-from selfmaker.workflow import cache, outset, retry, walk
-from selfmaker.workflow.acting import Progress, act_of, intent_of, step_type
+from selfmaker.workflow import attempt, outset, retry, walk
+from selfmaker.workflow.acting import Progress, act_of, step_type
 from selfmaker.workflow.alarms import Alarms
-from selfmaker.workflow.definition import Definition, Step, parse
+from selfmaker.workflow.definition import Definition, parse
 from selfmaker.workflow.port import CallError, Port
 from selfmaker.workflow.steps.base import FAILED, STOPPED, SUCCEEDED, Begun, Outcome
 
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 POLL = 1.0  # seconds between looks at steps whose end nobody tells
 DOUBT = 15.0  # seconds between looks at steps whose end should have been told
 AGAIN = 2.0  # seconds after which something that went wrong here is tried again
-_LONGEST_REASON = 1024  # FailureReason's limit in the API
+PATIENCE = 5  # starts of a step that fail for a defect before the step does
 
 STEPS_FAILED = "Step failure: One or multiple steps failed."
 
@@ -47,6 +47,7 @@ class Executions:
         self._news: dict[str, set[str]] = {}  # execution -> steps that may have ended
         self._jobs: dict[tuple[str, str, str], tuple[str, str]] = {}  # region, noun, name -> execution, step
         self._starting: set[tuple[str, str]] = set()
+        self._defects: dict[tuple[str, str], int] = {}
         self._closed = False
         self._alarms = Alarms(self._ring)
         self._definition = lru_cache(maxsize=64)(self._read_definition)
@@ -197,7 +198,7 @@ class Executions:
                 self._end(progress)
                 return
             steps = [progress.definition.by_name[name] for name in following.ready]
-            rows = self._table.begin([self._first_row(progress, step) for step in steps])
+            rows = self._table.begin([self._intended(progress, attempt.first(progress, step)) for step in steps])
             for row in rows:
                 if row.status == "Starting":
                     self._submit(progress.execution, row)
@@ -213,40 +214,6 @@ class Executions:
                 self._alarms.set(now + (DOUBT if told else POLL), progress.execution.id)
 
     # -- one step's way
-
-    def _first_row(self, progress: Progress, step: Step) -> StepRow:
-        now = clock.now()
-        row = StepRow(progress.execution.id, step.name, progress.execution.pipeline, "Starting", now, {"tries": [now]})
-        return self._intended(progress, step, row)
-
-    def _intended(self, progress: Progress, step: Step, row: StepRow) -> StepRow:
-        """The row with what the attempt is going to do; or with its end, where that is known already."""
-        try:
-            intent = intent_of(progress, step, self._calls)
-        except (Invalid, CallError) as error:
-            return self._ended(row, Outcome(FAILED, failure=f"ClientError: {error.message}"))
-        row = replace(row, document={**row.document, **intent}, token=intent.get("token"))
-        kind = step_type(step)
-        if kind.cache_members is not None:
-            work = {**intent["own"], **intent["arguments"], "*": intent["arguments"]}
-            row = replace(row, key=cache.key(step.type, work, kind.cache_members))
-            if cache.enabled(step.raw) and (hit := self._hit(row, step)) is not None:
-                return hit
-        if kind.instant:
-            result = kind.start(act_of(progress, row, self._calls))
-            assert isinstance(result, Outcome)
-            return self._ended(row, result)
-        return row
-
-    def _hit(self, row: StepRow, step: Step) -> StepRow | None:
-        found = self._table.cached(row.pipeline, row.name, str(row.key), cache.oldest(step.raw, clock.now()))
-        if found is None:
-            return None
-        source = self._table.get(found.execution).arn
-        known = {k: v for k, v in found.document.items() if k in ("output", "metadata", "outcome")}
-        document: dict[str, Any] = {**row.document, **known, "cache_source": source}
-        # Without a key of its own a hit is never the source of another: the age that counts is that of the work.
-        return replace(row, status=SUCCEEDED, ended=clock.now(), document=document, key=None)
 
     def _submit(self, execution: Execution, row: StepRow, *, repeated: bool = False) -> None:
         """Start a step on a thread of its own, once at a time."""
@@ -271,6 +238,7 @@ class Executions:
         except Exception:  # noqa: BLE001 - the outermost place of a thread; the start is repeated
             _log.exception("execution %s, step %s; it is tried again", row.execution, row.name)
             self._alarms.set(clock.now() + AGAIN, row.execution)
+            self._count_defect(row)
         with self._lock:
             self._starting.discard((row.execution, row.name))
         self._post(row.execution)
@@ -283,17 +251,24 @@ class Executions:
         if current.document["tries"] != row.document["tries"] or not (current.status == "Starting" or begun_before):
             return
         if kind.blocking:
-            self._table.amend_step(row.execution, row.name, lambda r: _begun(r, Begun()))
+            self._table.amend_step(row.execution, row.name, attempt.begun(Begun()))
         intent = {**current.document, "repeated": repeated}
         try:
             result = kind.start(act_of(progress, replace(current, document=intent), self._calls))
         except CallError as error:
-            result = _refused(error)
+            result = attempt.refused(error)
         if isinstance(result, Outcome):
             self._conclude(row, result)
         else:
-            begun = result
-            self._table.amend_step(row.execution, row.name, lambda r: _begun(r, begun))
+            self._table.amend_step(row.execution, row.name, attempt.begun(result))
+
+    def _count_defect(self, row: StepRow) -> None:
+        """A start that fails for reasons of ours again and again fails the step."""
+        mark = (row.execution, row.name)
+        self._defects[mark] = self._defects.get(mark, 0) + 1
+        if self._defects[mark] >= PATIENCE:
+            del self._defects[mark]
+            self._conclude(row, Outcome(FAILED, failure=attempt.DEFECT, exception=retry.SERVICE_FAULT))
 
     def _look(self, progress: Progress, row: StepRow) -> None:
         act = act_of(progress, row, self._calls)
@@ -307,7 +282,7 @@ class Executions:
         try:
             outcome = kind.look(act)
         except CallError as error:
-            outcome = None if row.status == "Starting" or error.status >= 500 else _refused(error)
+            outcome = None if row.status == "Starting" or error.status >= 500 else attempt.refused(error)
         if outcome is not None:
             self._conclude(row, outcome)
 
@@ -329,22 +304,13 @@ class Executions:
             if "retry_at" in current.document:
                 return current
             if wait is None:
-                return self._ended(current, outcome)
-            later = {"retry_at": clock.now() + wait, "failure": outcome.failure, "metadata": dict(outcome.metadata)}
-            return replace(current, status="Starting", document={**current.document, **later})
+                return attempt.ended(current, outcome)
+            return attempt.paused(current, outcome, wait)
 
         self._table.amend_step(row.execution, row.name, change)
         noun = step_type(step).noun
         if noun:
             self._jobs.pop((progress.execution.region, noun, row.document.get("name", "")), None)
-
-    def _ended(self, row: StepRow, outcome: Outcome) -> StepRow:
-        document = {**row.document, "output": dict(outcome.output), "metadata": dict(outcome.metadata)}
-        document.pop("retry_at", None)
-        document.pop("failure", None)
-        if outcome.failure:
-            document["failure"] = outcome.failure[:_LONGEST_REASON]
-        return replace(row, status=outcome.status, ended=clock.now(), document=document)
 
     def _renew(self, progress: Progress) -> None:
         """Start those again whose pause after a failure is over."""
@@ -355,9 +321,8 @@ class Executions:
             if due > clock.now():
                 self._alarms.set(due, row.execution)
                 continue
-            tried = replace(row, document={"tries": [*row.document["tries"], clock.now()]})
-            fresh = self._intended(progress, progress.definition.by_name[name], tried)
-            self._table.amend_step(row.execution, name, _replaced_by(fresh))
+            fresh = self._intended(progress, attempt.again(row))
+            self._table.amend_step(row.execution, name, attempt.replaced_by(fresh))
             if fresh.status == "Starting":
                 self._submit(progress.execution, fresh)
 
@@ -365,8 +330,8 @@ class Executions:
         """Ask whatever runs to end."""
         for row in progress.rows.values():
             if row.status == "Starting" and "retry_at" in row.document:
-                stopped = self._ended(row, Outcome(STOPPED, failure="Stopped before the next attempt."))
-                self._table.amend_step(row.execution, row.name, _replaced_by(stopped))
+                stopped = attempt.ended(row, Outcome(STOPPED, failure="Stopped before the next attempt."))
+                self._table.amend_step(row.execution, row.name, attempt.replaced_by(stopped))
             elif row.status == "Executing":
                 act = act_of(progress, row, self._calls)
                 try:
@@ -375,7 +340,7 @@ class Executions:
                     _log.warning("execution %s, step %s: %s", row.execution, row.name, error)
                     self._alarms.set(clock.now() + AGAIN, row.execution)
                     continue
-                self._table.amend_step(row.execution, row.name, _stopping)
+                self._table.amend_step(row.execution, row.name, attempt.stopping)
                 self._tell(row.execution, row.name)
 
     # -- an execution's beginning and end
@@ -422,6 +387,9 @@ class Executions:
         if row.status == "Starting" or step_type(step).blocking:
             self._submit(execution, row, repeated=True)
 
+    def _intended(self, progress: Progress, row: StepRow) -> StepRow:
+        return attempt.intended(progress, row, self._calls, self._table)
+
     @property
     def _calls(self) -> Port:
         assert self._port is not None
@@ -434,23 +402,3 @@ class Executions:
 
     def _read_definition(self, pipeline: str, version: int) -> Definition:
         return parse(self._table.version(pipeline, version).definition)
-
-
-def _begun(row: StepRow, begun: Begun) -> StepRow:
-    if row.status != "Starting" or "retry_at" in row.document:
-        return row
-    return replace(row, status="Executing", document={**row.document, "metadata": dict(begun.metadata)})
-
-
-def _replaced_by(row: StepRow) -> Callable[[StepRow], StepRow]:
-    return lambda _: row
-
-
-def _stopping(row: StepRow) -> StepRow:
-    return replace(row, status="Stopping") if row.status == "Executing" else row
-
-
-def _refused(error: CallError) -> Outcome:
-    fault = "InternalServerError" if error.status >= 500 and error.status != 501 else "ClientError"
-    reason = f"{fault}: Failed to invoke {error.operation}. Error Details: {error.message}"
-    return Outcome(FAILED, failure=reason, exception=retry.of_call(error.code, error.status))

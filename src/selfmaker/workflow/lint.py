@@ -11,14 +11,13 @@ from graphlib import CycleError
 from typing import Any, Protocol
 
 from selfmaker.errors import Invalid
-from selfmaker.workflow import conditions, durations, expressions, parameters, paths, retry
+from selfmaker.workflow import durations, expressions, grammar, parameters, paths
 from selfmaker.workflow.definition import CONDITION, VERSION, Definition, Step
 from selfmaker.workflow.steps.catalog import CHECKS, REFUSED, TYPES
 
 Problem = tuple[str, str, str]
 
 _STEP_NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
-_PARAMETER_NAME = re.compile(r"[A-Za-z0-9\-_]{1,256}")
 _MOST_PARAMETERS = 200
 _MOST_SHOWN = 10
 
@@ -80,16 +79,18 @@ def step_types(definition: Definition) -> Iterator[Problem]:
 
 def well_formed_expressions(definition: Definition) -> Iterator[Problem]:
     for step in definition.steps:
-        yield from _expressions(step.own, step.place, step.name)
-    yield from _expressions(definition.experiment, "PipelineExperimentConfig", "")
+        problems = grammar.expression_problems(step.own, step.place)
+        yield from ((step.name, path, wrong) for path, wrong in problems)
+    problems = grammar.expression_problems(definition.experiment, "PipelineExperimentConfig")
+    yield from (("", path, wrong) for path, wrong in problems)
 
 
 def parameter_declarations(definition: Definition) -> Iterator[Problem]:
     if len(definition.parameters) > _MOST_PARAMETERS:
         yield "", "Parameters", f"there are more than {_MOST_PARAMETERS}"
     for index, declared in enumerate(definition.parameters):
-        yield from (("", f"Parameters[{index}]{path}", wrong) for path, wrong in _parameter(declared))
-    names = Counter(p.get("Name") for p in definition.parameters if isinstance(p, dict))
+        yield from (("", f"Parameters[{index}]{path}", wrong) for path, wrong in grammar.parameter_problems(declared))
+    names = Counter(str(p.get("Name")) for p in definition.parameters if isinstance(p, dict))
     for name, count in names.items():
         if count > 1:
             yield "", "Parameters", f"the name {name!r} is there {count} times"
@@ -128,7 +129,8 @@ def condition_grammar(definition: Definition) -> Iterator[Problem]:
             yield step.name, place, "must be a list of at least one condition"
             continue
         for index, condition in enumerate(found):
-            yield from ((step.name, path, wrong) for path, wrong in _condition(condition, f"{place}[{index}]"))
+            problems = grammar.condition_problems(condition, f"{place}[{index}]")
+            yield from ((step.name, path, wrong) for path, wrong in problems)
 
 
 def cache_configs(definition: Definition) -> Iterator[Problem]:
@@ -160,7 +162,8 @@ def retry_policies(definition: Definition) -> Iterator[Problem]:
         if step.type in ("Condition", "Fail", "Endpoint") and policies:
             yield step.name, place, f"steps of type {step.type} cannot be retried"
         for index, policy in enumerate(policies):
-            yield from ((step.name, f"{place}[{index}]{path}", wrong) for path, wrong in _policy(policy))
+            problems = grammar.policy_problems(policy)
+            yield from ((step.name, f"{place}[{index}]{path}", wrong) for path, wrong in problems)
 
 
 def property_file_declarations(definition: Definition) -> Iterator[Problem]:
@@ -265,61 +268,6 @@ _MEMBERS: Mapping[str, Mapping[str, type]] = {
 # -- parts of rules
 
 
-def _expressions(value: Any, place: str, step: str) -> Iterator[Problem]:
-    function = expressions.function_of(value)
-    if function == expressions.GET:
-        try:
-            expressions.reference(value[function], place)
-        except Invalid as error:
-            yield step, place, error.message.removeprefix(f"{place}: ")
-        return
-    if function is not None:
-        yield from ((step, place, wrong) for wrong in _arguments_of(function, value[function]))
-    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from _expressions(item, f"{place}[{key}]" if isinstance(key, int) else f"{place}.{key}", step)
-
-
-def _arguments_of(function: str, value: Any) -> Iterator[str]:
-    if not isinstance(value, dict):
-        yield f"{function} must hold an object"
-    elif function == expressions.JOIN:
-        if not isinstance(value.get("Values"), list):
-            yield "Std:Join needs Values, a list"
-        if not isinstance(value.get("On", ""), str):
-            yield "Std:Join: On must be a text"
-    elif ("PropertyFile" in value) == ("S3Uri" in value):
-        yield "Std:JsonGet needs either PropertyFile or S3Uri"
-    else:
-        path = value.get("Path")
-        try:
-            if expressions.function_of(path) is None:
-                paths.parse(path if isinstance(path, str) else "[")
-        except Invalid:
-            yield f"Std:JsonGet: Path {path!r} is no path"
-
-
-def _parameter(declared: Any) -> Iterator[tuple[str, str]]:
-    if not isinstance(declared, dict):
-        yield "", "must be an object"
-        return
-    name, kind = declared.get("Name"), declared.get("Type")
-    if not isinstance(name, str) or not _PARAMETER_NAME.fullmatch(name):
-        yield ".Name", f"{name!r} must be 1 to 256 letters, digits, hyphens or underscores"
-    if not isinstance(kind, str) or kind not in parameters.READERS:
-        yield ".Type", f"{kind!r} of parameter {name} is not one of {', '.join(parameters.READERS)}"
-        return
-    default, allowed = declared.get("DefaultValue"), declared.get("EnumValues")
-    if default is not None and not parameters.is_of(kind, default):
-        yield ".DefaultValue", f"{default!r} of parameter {name} is not of type {kind}"
-    if allowed is None:
-        return
-    if not isinstance(allowed, list) or not all(parameters.is_of(kind, value) for value in allowed):
-        yield ".EnumValues", f"of parameter {name} must be a list of values of type {kind}"
-    elif default is not None and allowed and default not in allowed:
-        yield ".DefaultValue", f"{default!r} of parameter {name} is not one of {allowed}"
-
-
 def _outputs(step: Step) -> Iterator[Problem]:
     declared = step.raw.get("OutputParameters") if step.type in ("Lambda", "Callback") else None
     if declared is None:
@@ -331,58 +279,9 @@ def _outputs(step: Step) -> Iterator[Problem]:
     for index, output in enumerate(declared):
         if not isinstance(output, dict) or not isinstance(output.get("OutputName"), str):
             yield step.name, f"{place}[{index}]", "must have an OutputName"
-        elif output.get("OutputType", "String") not in parameters.READERS:
+        elif str(output.get("OutputType", "String")) not in parameters.READERS:
             wrong = f"{output['OutputType']!r} is not one of {', '.join(parameters.READERS)}"
             yield step.name, f"{place}[{index}].OutputType", wrong
-
-
-def _condition(condition: Any, place: str) -> Iterator[tuple[str, str]]:
-    if not isinstance(condition, dict):
-        yield place, "must be an object"
-        return
-    kind = condition.get("Type")
-    if kind not in conditions.TYPES:
-        yield f"{place}.Type", f"{kind!r} is not one of {', '.join(conditions.TYPES)}"
-    elif kind == "Or":
-        inner = condition.get("Conditions")
-        if not isinstance(inner, list):
-            yield f"{place}.Conditions", "must be a list"
-            return
-        for index, item in enumerate(inner):
-            yield from _condition(item, f"{place}.Conditions[{index}]")
-    elif kind == "Not":
-        if "Condition" not in condition and "Expression" not in condition:
-            yield f"{place}.Condition", "is required"
-            return
-        yield from _condition(conditions.negated(condition), f"{place}.Condition")
-    else:
-        members = ("QueryValue", "Values") if kind == "In" else ("LeftValue", "RightValue")
-        for member in members:
-            if member not in condition:
-                yield f"{place}.{member}", "is required"
-        if kind == "In" and not isinstance(condition.get("Values", []), list):
-            yield f"{place}.Values", "must be a list"
-
-
-def _policy(policy: Any) -> Iterator[tuple[str, str]]:
-    if not isinstance(policy, dict):
-        yield "", "must be an object"
-        return
-    types = policy.get("ExceptionType")
-    if not isinstance(types, list) or not types or not set(map(str, types)) <= set(retry.EXCEPTION_TYPES):
-        yield ".ExceptionType", f"must be a list of some of {', '.join(retry.EXCEPTION_TYPES)}"
-    if ("MaxAttempts" in policy) == ("ExpireAfterMin" in policy):
-        yield "", "needs either MaxAttempts or ExpireAfterMin"
-    bounds = (
-        ("MaxAttempts", 1, retry.MOST_ATTEMPTS),
-        ("ExpireAfterMin", 0, retry.LONGEST_MINUTES),
-        ("IntervalSeconds", 0, 86400),
-        ("BackoffRate", 0, 1000),
-    )
-    for member, least, most in bounds:
-        value = policy.get(member, least)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-            yield f".{member}", f"{value!r} must be a number from {least} to {most}"
 
 
 def _output_names(step: Step) -> list[Any]:
