@@ -46,6 +46,7 @@ from selfmaker.sagemaker_runtime.quick_invocation import QuickInvocation
 from selfmaker.services import Services
 from selfmaker.serving.building import Keep
 from selfmaker.serving.endpoints import Endpoints, Neighbours
+from selfmaker.serving.inference_components import InferenceComponents
 from selfmaker.settings import Settings, inherited_environment
 from selfmaker.store.async_invocations import AsyncInvocations
 from selfmaker.store.credentials import Credentials
@@ -137,6 +138,7 @@ class Parts:
             ),
         )
         self._endpoints = Endpoints(neighbours, loop)
+        self._inference_components = InferenceComponents(neighbours, loop)
         self._executions = Executions(store.executions)
         store.jobs.watch(self._tell_pipelines)
         self._functions = self._new_functions()
@@ -153,6 +155,7 @@ class Parts:
             self._functions,
             self._dispatcher,
         )
+        self._services.add(self._inference_components)
         secret_of = secret_while_good(store.credentials)
         self.edge = Edge(
             self._services,
@@ -172,6 +175,7 @@ class Parts:
         self._services.add(port)
         self._jobs.start()
         self._endpoints.start()
+        self._inference_components.start()
         self._functions.start()
         self._function_calls.start(port)
         self._dispatcher.start(port)
@@ -184,6 +188,7 @@ class Parts:
             self._function_calls,
             self._functions,
             self._executions,
+            self._inference_components,
             self._endpoints,
             self._jobs,
             self._store.objects,

@@ -12,6 +12,7 @@ from selfmaker.objects.store import ObjectStore
 from selfmaker.services import Services
 from selfmaker.serving import endpoints as lives
 from selfmaker.serving.endpoints import Endpoints, Neighbours
+from selfmaker.serving.inference_components import InferenceComponents
 from selfmaker.serving.spec import DeploymentSpec, ModelSpec, VariantSpec
 from selfmaker.serving.worker.transport import Message
 from selfmaker.store.async_invocations import AsyncInvocations
@@ -94,8 +95,11 @@ class World:
         )
         self.endpoints = Endpoints(self.neighbours, self.loop)
         self.endpoints.start()
+        self.components = InferenceComponents(self.neighbours, self.loop)
+        self.components.start()
 
     def close(self):
+        self.components.close()
         self.endpoints.close()
         self.objects.close()
         self.database.close()
@@ -117,7 +121,8 @@ class World:
 
     def call(self, service="sagemaker"):
         """A call as the edge makes it."""
-        parts = (self.database, self.resources, self.objects, self.logs, Tags(self.database), self.endpoints)
+        served = (self.endpoints, self.components)
+        parts = (self.database, self.resources, self.objects, self.logs, Tags(self.database), *served)
         return Call(service, "", REGION, ACCOUNT, "AKIATEST", "id", "http://127.0.0.1:1", {}, Services(*parts))
 
     def create(self, spec, name="e", tags=None):

@@ -16,6 +16,7 @@ from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.serving import endpoints
 from selfmaker.serving.endpoints import Endpoints
+from selfmaker.serving.inference_components import InferenceComponents
 from selfmaker.serving.spec import AsyncSpec, CaptureSpec, DeploymentSpec, VariantSpec
 from selfmaker.store.resources import Resource, Resources
 
@@ -124,6 +125,11 @@ def update_endpoint_weights_and_capacities(call: Call, request: Request) -> Outp
 @operation("sagemaker", "DeleteEndpoint")
 def delete_endpoint(call: Call, request: Request) -> Output:
     endpoint = find(call, request["EndpointName"])
+    components = call.use(InferenceComponents).of_endpoint(call.region, endpoint.name)
+    if components:
+        raise invalid(
+            f'Cannot delete endpoint "{endpoint.arn}" with inference components: delete {", ".join(components)} first.'
+        )
     try:
         call.use(Endpoints).delete(call.region, endpoint.name)
     except NotFound:

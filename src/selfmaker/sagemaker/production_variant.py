@@ -83,9 +83,8 @@ def _check_variant(call: Call, where: str, variant: Variant) -> None:
         raise invalid(f"{where} must have an InstanceType.")
     if "InitialInstanceCount" not in variant and "InstancePools" not in variant:
         raise invalid(f"{where} must have an InitialInstanceCount.")
-    if "ModelName" not in variant:
-        raise invalid(f"{where}: inference components are not supported here yet. Give a ModelName.")
-    model.find(call, variant["ModelName"])
+    if "ModelName" in variant:
+        model.find(call, variant["ModelName"])
 
 
 def _check_serverless(call: Call, where: str, variant: Variant) -> None:

@@ -9,6 +9,7 @@ from selfmaker.errors import Conflict, Invalid, NotFound, SelfmakerError
 from selfmaker.serving.channel import PRIMARY, Unanswered
 from selfmaker.serving.delivery import PLAIN, Delivery, NotReady, Throttled
 from selfmaker.serving.endpoints import Endpoints
+from selfmaker.serving.inference_components import InferenceComponents
 from selfmaker.serving.worker.transport import Message
 
 _LONGEST = 1024  # of a message in an error; AWS's members take 2,048 characters with what is around it
@@ -36,16 +37,28 @@ async def answer(call: Call, request: Request, delivery: Delivery = PLAIN) -> tu
     """The variant and its answer, whose status is below 400. Raises AWS's error."""
     name = request["EndpointName"]
     if "InferenceComponentName" in request:
-        raise AwsError(
-            "ValidationError",
-            "InferenceComponentName is for an endpoint with inference components, which this endpoint is not.",
-        )
+        return await _components_answer(call, request, delivery)
     target = request.get("TargetVariant", "")
     try:
         variant, given = await call.use(Endpoints).invoke(call.region, name, message_of(request), target, delivery)
     except SelfmakerError as error:
         raise refusal(call, name, error) from None
     return variant, checked(call, name, given)
+
+
+async def _components_answer(call: Call, request: Request, delivery: Delivery) -> tuple[str, Message]:
+    name, endpoint = request["InferenceComponentName"], request["EndpointName"]
+    try:
+        variant, given = await call.use(InferenceComponents).ask(
+            (call.region, name), endpoint, message_of(request), delivery
+        )
+    except NotFound:
+        raise AwsError(
+            "ValidationError", f"Inference component {name} of endpoint {endpoint} of account {call.account} not found."
+        ) from None
+    except SelfmakerError as error:
+        raise refusal(call, endpoint, error) from None
+    return variant, checked(call, endpoint, given)
 
 
 def checked(call: Call, endpoint: str, given: Message) -> Message:

@@ -11,6 +11,8 @@ def workers(spec: VariantSpec, cores: int) -> int:
     """One for each virtual CPU of the variant's instances, as far as there are cores here; or as many for each instance
     as its container's environment says."""
     asked = spec.model.environment.get(WORKERS, "")
+    if spec.copies:
+        return spec.instances * (int(asked) if asked.isdigit() and int(asked) > 0 else 1)
     if asked.isdigit() and int(asked) > 0:
         return min(int(asked) * spec.instances, max(cores, int(asked)))
     if spec.serverless is not None:

@@ -36,6 +36,11 @@ class Deployment:
         return self._builder.held if self._builder is not None else {}
 
     @property
+    def bare(self) -> bool:
+        """Whether it has no models of its own, but inference components."""
+        return not any(spec.containers for spec in self.spec.variants)
+
+    @property
     def patience(self) -> float:
         """How many seconds a request in hand may take."""
         return INVOCATION_TIMEOUT if self.spec.asynchronous is None else _LONGEST_ASYNC
@@ -75,7 +80,7 @@ class Deployment:
             self._capture.flush_every(self._tools.keep.captured, self._tools.threads)
         if shadows or self._capture is not None:
             fleet.observation = Observation(shadows, self._capture)
-        fleet.plain = fleet.observation is None and self.spec.asynchronous is None
+        fleet.plain = fleet.observation is None and self.spec.asynchronous is None and not self.bare
         return fleet
 
     async def adjust(self, spec: DeploymentSpec) -> None:

@@ -46,6 +46,10 @@ DELETING, FAILED, OUT_OF_SERVICE = "Deleting", "Failed", "OutOfService"
 IN_PROGRESS = (CREATING, UPDATING, RETURNING, DELETING)
 
 _LONGEST_REASON = 1024
+_NO_COMPONENT = (
+    "Inference Component Name header is required for endpoints to which you plan to deploy inference components. "
+    "Please include Inference Component Name header or consider using SageMaker models."
+)
 _PARTING = 5.0  # seconds that requests in hand have to finish when their endpoint is deleted
 
 
@@ -65,16 +69,33 @@ class Neighbours:
     cores: int
     mounts: tuple[Mount, ...] = ()
     keep: Keep = field(default_factory=Keep)
+    alarmed: Callable[[str, tuple[str, ...]], list[str]] = lambda region, names: []
+    wait_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Family:
+    """What is brought into service, by the kind of its rows, and where it is kept: folders in the home, and the prefix
+    of its log groups."""
+
+    kind: str = KIND
+    folder: str = "endpoints"
+    models: str = "models"
+    log_group: str = LOG_GROUP
 
 
 class Endpoints:
     """Thread safe, but for ``invoke``, which is for the loop. ``loop`` runs on a thread of its own."""
 
-    def __init__(self, neighbours: Neighbours, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, neighbours: Neighbours, loop: asyncio.AbstractEventLoop, family: Family | None = None
+    ) -> None:
+        family = family or Family()
         self._resources = neighbours.resources
         self._loop = loop
-        self._home = neighbours.home / "endpoints"
-        self._files = ModelFiles(neighbours.objects, neighbours.home / "models")
+        self._family = family
+        self._home = neighbours.home / family.folder
+        self._files = ModelFiles(neighbours.objects, neighbours.home / family.models)
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="selfmaker-endpoints")
         around = Around(neighbours.surroundings, neighbours.mounts, (neighbours.home,))
         preparation = Preparation(neighbours.environments, self._files, around)
@@ -88,7 +109,7 @@ class Endpoints:
             objects=neighbours.objects,
             captures=self._home / "captures",
             cores=neighbours.cores,
-            log_group=LOG_GROUP,
+            log_group=family.log_group,
             keep=neighbours.keep,
         )
         asking = async_inference.Around(
@@ -97,7 +118,7 @@ class Endpoints:
             log_streams=neighbours.log_streams,
             threads=self._threads,
             logs=self._home / "logs",
-            log_group=LOG_GROUP,
+            log_group=family.log_group,
             invoke=lambda key, request, delivery: self._router.invoke(key, request, "", delivery),
         )
         self._queues = AsyncQueues(asking, loop)
@@ -120,7 +141,7 @@ class Endpoints:
 
     def get(self, region: str, name: str) -> Resource:
         """Raises NotFound."""
-        return self._resources.get(KIND, region, name)
+        return self._resources.get(self._family.kind, region, name)
 
     def update(self, region: str, name: str, spec: DeploymentSpec, state: Document) -> Resource:
         """Begin to put ``spec`` in service instead; ``state`` is merged into the row. Raises NotFound, Conflict."""
@@ -175,6 +196,8 @@ class Endpoints:
         deployment = self._live.get((region, name))
         if deployment is not None and deployment.spec.asynchronous is not None:
             raise Invalid(f"Endpoint {name} is an asynchronous endpoint: use InvokeEndpointAsync.")
+        if deployment is not None and deployment.bare:
+            raise Invalid(_NO_COMPONENT)
         return await self._router.invoke((region, name), request, target, delivery)
 
     def variant(self, region: str, name: str) -> Variant | None:
@@ -196,7 +219,7 @@ class Endpoints:
         """Bring back what an earlier server had in service, and go on with what it had begun. The loop is running."""
         end_left_behind(self._tools.runs)
         self._tools.runs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        rows = self._resources.list(KIND)
+        rows = self._resources.list(self._family.kind)
         deliver_left_behind((self._home / "captures").glob("*"), self._tools.objects)
         self._files.sweep({folder for row in rows for folder in row.state.get("held", {}).values()})
         for row in rows:
@@ -293,7 +316,7 @@ class Endpoints:
             await self._leave(deployment, _PARTING)
         row = await self._row(key)
         also = lambda c: tags.forget(c, row.arn)  # noqa: E731
-        await self._in_thread(lambda: self._resources.delete(KIND, key[0], key[1], also=also))
+        await self._in_thread(lambda: self._resources.delete(self._family.kind, key[0], key[1], also=also))
         await self._in_thread(lambda: self._queues.forget(key))
         await self._keep(key, [])
         self._announce()
@@ -331,12 +354,12 @@ class Endpoints:
         return Deployment(key[0], key[1], DeploymentSpec.from_json(spec), self._tools)
 
     def _claim(self, region: str, name: str, change: Change) -> Resource:
-        row = self._resources.update(KIND, region, name, change)
+        row = self._resources.update(self._family.kind, region, name, change)
         self._announce()
         return row
 
     def _write(self, key: Key, change: Change) -> None:
-        self._resources.update(KIND, key[0], key[1], change)
+        self._resources.update(self._family.kind, key[0], key[1], change)
         self._announce()
 
     async def _written(self, key: Key, change: Change) -> None:

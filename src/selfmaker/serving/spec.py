@@ -58,7 +58,8 @@ class VariantSpec:
     is how many seconds a worker may take until it is ready.
 
     A pipeline's further containers are ``following``; with ``direct`` each request names the one that it is for. A
-    variant whose model has no image serves inference components alone.
+    variant whose model has no image serves inference components alone. With ``copies``, ``instances`` is the number of
+    workers, and may be 0.
     """
 
     name: str
@@ -70,6 +71,7 @@ class VariantSpec:
     following: tuple[ModelSpec, ...] = ()
     direct: bool = False
     serverless: ServerlessSpec | None = None
+    copies: bool = False
 
     @property
     def containers(self) -> tuple[ModelSpec, ...]:
