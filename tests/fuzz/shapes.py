@@ -74,6 +74,7 @@ def python_pattern(pattern: str) -> str:
     for name, characters in _UNICODE.items():
         pattern = pattern.replace(name, characters)
     pattern = pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010ffff")
+    pattern = re.sub(r"\$\{\d+,\d+\}", "", pattern)  # a slip of AWS's: a length in the place of the end
     pattern = re.sub(r"\\u\{([0-9A-Fa-f]+)\}", lambda found: f"\\U{int(found[1], 16):08x}", pattern)
     return re.sub(r"\\p\{\w+\}", "a-z", pattern).replace(r"\z", r"\Z")
 
