@@ -1,6 +1,7 @@
 """Short pauses for the SDKs' loops; time limits stay what they are."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,6 +177,18 @@ def test_a_failed_deployments_last_pause_is_short(waits: Any) -> None:
     waits.hasten_failed_deployments(module)
     assert module._live_logging_deploy_done_with_progress(1, 2, 3, 4, 30, tracker="t") == "looked"
     assert seen == [(waits.SHORTEST_NAP, "t")]
+
+
+def test_what_an_asynchronous_prediction_leaves_behind_keeps_no_process_from_ending(waits: Any) -> None:
+    module = ModuleType("sagemaker.predictor_async")
+    module.time, module.threading = time, threading  # type: ignore[attr-defined]
+    waits.hasten_async_predictors(module)
+    done = module.threading.Event()
+    thread = module.threading.Thread(target=done.set)
+    thread.start()
+    thread.join()
+    assert thread.daemon
+    assert done.is_set()
 
 
 def test_the_addresses_are_read_once(waits: Any) -> None:

@@ -23,7 +23,7 @@ CHANGES = {
     "sagemaker.experiments._metrics": "waits:hasten_loops",
     "sagemaker.experiments.experiment": "waits:hasten_loops",
     "sagemaker.experiments.trial_component": "waits:hasten_loops",
-    "sagemaker.predictor_async": "waits:hasten_loops",
+    "sagemaker.predictor_async": "waits:hasten_async_predictors",
     "sagemaker.remote_function.client": "waits:hasten_loops",
     "sagemaker.remote_function.job": "remote_functions:any_python",
     "sagemaker.serve.detector.dependency_manager": "model_builders:keep_environment",
@@ -43,7 +43,7 @@ CHANGES = {
     "sagemaker.core.resources": "waits:hasten_loops",
     "sagemaker.core.transformer": "waits:hasten_throttled_loops",
     "sagemaker.mlops.feature_store.feature_utils": "waits:hasten_loops",
-    "sagemaker.serve.predictor_async": "waits:hasten_loops",
+    "sagemaker.serve.predictor_async": "waits:hasten_async_predictors",
 }
 """Module -> the function, in this package, that is given the module each time it has been executed."""
 

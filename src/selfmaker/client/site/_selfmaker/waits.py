@@ -28,6 +28,14 @@ def hasten_loops(module: ModuleType) -> None:
     _give_clock(module, Clock())
 
 
+def hasten_async_predictors(module: ModuleType) -> None:
+    """As hasten_loops. A prediction that has succeeded leaves behind a thread that waits, for minutes, for the file
+    that would tell of a failure: the process doesn't end before the thread does, unless the thread is a daemon."""
+    _give_clock(module, Clock())
+    if getattr(module, "threading", None) is threading:
+        replace(module, "threading", DaemonThreading())
+
+
 def hasten_wait_until(module: ModuleType) -> None:
     """Only ``_wait_until`` polls; the module's other sleeps are back-offs whose number is bounded."""
     _give_clock(module, WaitUntilClock())
@@ -121,6 +129,16 @@ class Clock:
             self._loop.frame, self._loop.since = caller, time.monotonic()
         nap = SHARE * (time.monotonic() - self._loop.since)
         time.sleep(min(seconds, LONGEST_NAP, max(nap, SHORTEST_NAP)))
+
+
+class DaemonThreading:
+    """The module ``threading`` whose threads keep no process from ending."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(threading, name)
+
+    def Thread(self, *args: Any, **kwargs: Any) -> threading.Thread:  # noqa: N802 - the name of what it stands for
+        return threading.Thread(*args, **{"daemon": True, **kwargs})
 
 
 class WaitUntilClock(Clock):
