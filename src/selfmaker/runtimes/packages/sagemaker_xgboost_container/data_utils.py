@@ -141,7 +141,7 @@ def _read_parquet(path: str) -> Table:
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise UserError(f"Failed to load parquet data of file '{name}': {error}") from None
     columns = []
-    for field, column in zip(table.schema, table.itercolumns()):  # noqa: B905 - Python 3.8 has no strict=
+    for field, column in zip(table.schema, table.itercolumns()):
         try:
             columns.append(column.to_pandas().to_numpy(dtype=np.float32, na_value=np.nan))
         except (ValueError, TypeError):

@@ -1,0 +1,208 @@
+"""The bias metrics, by the formulas of AWS's developer guide ("Pre-training Bias Metrics" and "Post-training...").
+
+``d`` is the facet that is looked at (the disadvantaged one), ``a`` all others. Where a denominator is nothing, so is
+the metric: infinite, or no number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+
+NEIGHBORS = 5
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arrays, one value a row. ``facet``: whether the row is of the facet; ``label`` and ``predicted``: whether it is
+    positive; ``values``: the labels as they are; ``group``: of the variable by which disparity is conditional."""
+
+    facet: Any
+    label: Any
+    values: Any
+    predicted: Any = None
+    group: Any = None
+    features: pd.DataFrame | None = None
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    if denominator == 0:
+        return math.inf if numerator > 0 else math.nan if numerator == 0 else -math.inf
+    return float(numerator) / float(denominator)
+
+
+def _both(measure: Callable[[Any, Any], float], case: Case) -> tuple[float, float]:
+    """Of ``a`` and of ``d``: a measure of labels and predictions."""
+    facet = case.facet
+    return (
+        measure(case.label[~facet], case.predicted[~facet]),
+        measure(case.label[facet], case.predicted[facet]),
+    )
+
+
+def _share(positive: Any) -> float:
+    return _ratio(positive.sum(), len(positive))
+
+
+def _distributions(case: Case) -> tuple[Any, Any]:
+    values = np.unique(case.values)
+    ours = [np.array([(part == value).sum() for value in values], dtype=float) for part in _split(case, case.values)]
+    return ours[0] / max(1.0, ours[0].sum()), ours[1] / max(1.0, ours[1].sum())
+
+
+def _split(case: Case, column: Any) -> tuple[Any, Any]:
+    return column[~case.facet], column[case.facet]
+
+
+def _divergence(p: Any, q: Any) -> float:
+    there = p > 0
+    if (q[there] == 0).any():
+        return math.inf
+    return float((p[there] * np.log(p[there] / q[there])).sum())
+
+
+def _jensen_shannon(case: Case) -> float:
+    p, q = _distributions(case)
+    middle = (p + q) / 2
+    return (_divergence(p, middle) + _divergence(q, middle)) / 2
+
+
+def _disparity(case: Case, positive: Any) -> float | None:
+    """Conditional demographic disparity: that of each group, weighted by its size."""
+    if case.group is None:
+        return None
+    total = 0.0
+    for value in np.unique(case.group):
+        rows = case.group == value
+        rejected, accepted = rows & ~positive, rows & positive
+        of_rejected = _ratio((rejected & case.facet).sum(), rejected.sum())
+        of_accepted = _ratio((accepted & case.facet).sum(), accepted.sum())
+        difference = (0.0 if math.isnan(of_rejected) else of_rejected) - (
+            0.0 if math.isnan(of_accepted) else of_accepted
+        )
+        total += rows.sum() * difference
+    return total / len(positive)
+
+
+def _flip_test(case: Case) -> float | None:
+    """How much more often the nearest of the others get a better prediction than a worse one."""
+    if case.features is None or not case.facet.any() or case.facet.all():
+        return None
+    numbers = pd.get_dummies(case.features).fillna(0).to_numpy(dtype=float)
+    scaled = StandardScaler().fit_transform(numbers)
+    others = scaled[~case.facet]
+    search = NearestNeighbors(n_neighbors=min(NEIGHBORS, len(others))).fit(others)
+    near = search.kneighbors(scaled[case.facet], return_distance=False)
+    counterparts = case.predicted[~case.facet][near].mean(axis=1) > 0.5
+    own = case.predicted[case.facet]
+    return float(((counterparts & ~own).sum() - (~counterparts & own).sum()) / len(own))
+
+
+def _entropy(case: Case) -> float:
+    benefit = 1.0 + case.predicted.astype(float) - case.label.astype(float)
+    mean = benefit.mean()
+    return math.nan if mean == 0 else float(((benefit / mean) ** 2 - 1).mean() / 2)
+
+
+def _difference(measure: Callable[[Any, Any], float], case: Case) -> float:
+    a, d = _both(measure, case)
+    return a - d
+
+
+def _recall(label: Any, predicted: Any) -> float:
+    return _ratio((label & predicted).sum(), label.sum())
+
+
+def _precision(label: Any, predicted: Any) -> float:
+    return _ratio((label & predicted).sum(), predicted.sum())
+
+
+def _specificity(label: Any, predicted: Any) -> float:
+    return _ratio((~label & ~predicted).sum(), (~label).sum())
+
+
+def _rejection(label: Any, predicted: Any) -> float:
+    return _ratio((~label & ~predicted).sum(), (~predicted).sum())
+
+
+def _treatment(label: Any, predicted: Any) -> float:
+    return _ratio((label & ~predicted).sum(), (~label & predicted).sum())
+
+
+def _imbalance(case: Case) -> float:
+    d = int(case.facet.sum())
+    return _ratio(len(case.facet) - 2 * d, len(case.facet))
+
+
+def _labels_difference(case: Case) -> float:
+    a, d = _split(case, case.label)
+    return _share(a) - _share(d)
+
+
+def _predicted_shares(case: Case) -> tuple[float, float]:
+    a, d = _split(case, case.predicted)
+    return _share(a), _share(d)
+
+
+Metric = Callable[[Case], "float | None"]
+
+PRE_TRAINING: dict[str, tuple[str, Metric]] = {
+    "CDDL": ("Conditional Demographic Disparity in Labels (CDDL)", lambda c: _disparity(c, c.label)),
+    "CI": ("Class Imbalance (CI)", _imbalance),
+    "DPL": ("Difference in Positive Proportions in Labels (DPL)", _labels_difference),
+    "JS": ("Jensen-Shannon Divergence (JS)", _jensen_shannon),
+    "KL": ("Kullback-Liebler Divergence (KL)", lambda c: _divergence(*_distributions(c))),
+    "KS": ("Kolmogorov-Smirnov Distance (KS)", lambda c: float(np.abs(np.subtract(*_distributions(c))).max())),
+    "LP": ("L-p Norm (LP)", lambda c: float(np.linalg.norm(np.subtract(*_distributions(c))))),
+    "TVD": ("Total Variation Distance (TVD)", lambda c: float(np.abs(np.subtract(*_distributions(c))).sum() / 2)),
+}
+POST_TRAINING: dict[str, tuple[str, Metric]] = {
+    "AD": ("Accuracy Difference (AD)", lambda c: _difference(lambda y, p: _share(y == p), c)),
+    "CDDPL": ("Conditional Demographic Disparity in Predicted Labels (CDDPL)", lambda c: _disparity(c, c.predicted)),
+    "DAR": ("Difference in Acceptance Rates (DAR)", lambda c: _difference(_precision, c)),
+    "DCA": (
+        "Difference in Conditional Acceptance (DCA)",
+        lambda c: _difference(lambda y, p: _ratio(y.sum(), p.sum()), c),
+    ),
+    "DCR": (
+        "Difference in Conditional Rejection (DCR)",
+        lambda c: -_difference(lambda y, p: _ratio((~y).sum(), (~p).sum()), c),
+    ),
+    "DI": ("Disparate Impact (DI)", lambda c: _ratio(*reversed(_predicted_shares(c)))),
+    "DPPL": (
+        "Difference in Positive Proportions in Predicted Labels (DPPL)",
+        lambda c: float(np.subtract(*_predicted_shares(c))),
+    ),
+    "DRR": ("Difference in Rejection Rates (DRR)", lambda c: -_difference(_rejection, c)),
+    "FT": ("Flip Test (FT)", _flip_test),
+    "GE": ("Generalized Entropy (GE)", _entropy),
+    "RD": ("Recall Difference (RD)", lambda c: _difference(_recall, c)),
+    "SD": ("Specificity Difference (SD)", lambda c: -_difference(_specificity, c)),
+    "TE": ("Treatment Equality (TE)", lambda c: -_difference(_treatment, c)),
+}
+
+
+def measure(case: Case, metrics: dict[str, tuple[str, Metric]], wanted: Any) -> list[dict[str, Any]]:
+    """Each metric that is wanted ("all", or names), as the analysis has it."""
+    found = []
+    for name, (description, metric) in metrics.items():
+        if wanted != "all" and name not in wanted:
+            continue
+        value = metric(case)
+        entry: dict[str, Any] = {"name": name, "description": description}
+        if value is None:
+            missing = "Group variable is empty or not provided" if name.startswith("CDD") else "There are no features"
+            entry.update({"value": None, "error": missing})
+        else:
+            entry["value"] = value if math.isfinite(value) else None
+            if not math.isfinite(value):
+                entry["error"] = f"The value is {value}"
+        found.append(entry)
+    return found

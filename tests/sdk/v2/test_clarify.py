@@ -1,0 +1,208 @@
+"""Bias and explanations by Clarify's image, as the SDK runs it."""
+
+import io
+import json
+import tarfile
+import uuid
+
+import pandas as pd
+import pytest
+from sagemaker import clarify
+from sagemaker.processing import ProcessingInput, ProcessingOutput, Processor
+from sagemaker.sklearn import SKLearnModel
+
+pytestmark = pytest.mark.frameworks
+
+# The model: men get the credit from an income of 40 on, women from 60 on.
+HANDLERS = """
+import numpy as np
+def model_fn(folder):
+    return None
+def predict_fn(data, model):
+    rows = np.atleast_2d(np.asarray(data, dtype=float))
+    return 1 / (1 + np.exp(-(rows[:, 1] - 40 - 20 * rows[:, 0]) / 5))
+def output_fn(scores, accept):
+    return "\\n".join(repr(float(score)) for score in scores), accept
+"""
+HEADERS = ["approved", "woman", "income", "postcode"]
+ROWS = [(int(income >= 50), woman, income, income * 7 % 5) for woman in (0, 1) for income in range(30, 70)]
+ROWS += [(int(income >= 50), 0, income, income * 3 % 5) for income in range(30, 70)]
+
+
+@pytest.fixture(scope="module")
+def place(session):
+    return f"s3://{session.default_bucket()}/v2-clarify/{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="module")
+def dataset(session, place):
+    text = "\n".join(",".join(map(str, row)) for row in ROWS)
+    bucket, key = place.removeprefix("s3://").split("/", 1)
+    session.boto_session.client("s3").put_object(Bucket=bucket, Key=f"{key}/data/rows.csv", Body=text.encode())
+    return f"{place}/data/rows.csv"
+
+
+@pytest.fixture(scope="module")
+def model(session, role, place, tmp_path_factory):
+    """The name of a model that answers with a score for each row."""
+    source = tmp_path_factory.mktemp("clarify")
+    (source / "inference.py").write_text(HANDLERS)
+    buffer = io.BytesIO()
+    tarfile.open(fileobj=buffer, mode="w:gz").close()
+    bucket, key = place.removeprefix("s3://").split("/", 1)
+    session.boto_session.client("s3").put_object(Bucket=bucket, Key=f"{key}/model.tar.gz", Body=buffer.getvalue())
+    made = SKLearnModel(
+        model_data=f"{place}/model.tar.gz",
+        role=role,
+        entry_point=str(source / "inference.py"),
+        framework_version="1.4-2",
+        sagemaker_session=session,
+    )
+    made.create(instance_type="ml.m5.large")
+    return made.name
+
+
+@pytest.fixture
+def processor(session, role):
+    return clarify.SageMakerClarifyProcessor(
+        role=role, instance_count=1, instance_type="ml.m5.large", sagemaker_session=session
+    )
+
+
+@pytest.fixture
+def data_config(dataset, place):
+    """A DataConfig with an output of its own."""
+    return clarify.DataConfig(
+        s3_data_input_path=dataset,
+        s3_output_path=f"{place}/{uuid.uuid4().hex}",
+        label="approved",
+        headers=HEADERS,
+        dataset_type="text/csv",
+    )
+
+
+@pytest.fixture
+def model_config(model):
+    return clarify.ModelConfig(
+        model_name=model, instance_type="ml.m5.large", instance_count=1, accept_type="text/csv", content_type="text/csv"
+    )
+
+
+@pytest.fixture
+def files(s3):
+    """The objects below a URI, by their names."""
+
+    def read(uri):
+        bucket, prefix = uri.removeprefix("s3://").split("/", 1)
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/").get("Contents", [])
+        return {
+            item["Key"].removeprefix(f"{prefix}/"): s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
+            for item in found
+        }
+
+    return read
+
+
+@pytest.fixture
+def bias_config():
+    return clarify.BiasConfig(label_values_or_threshold=[1], facet_name="woman", facet_values_or_threshold=[1])
+
+
+def metrics(section):
+    [group] = section["facets"]["woman"]
+    assert group["value_or_threshold"] == "1"
+    return {metric["name"]: metric["value"] for metric in group["metrics"]}
+
+
+def test_bias_before_and_after_training(processor, session, data_config, bias_config, model_config, files):
+    processor.run_bias(
+        data_config=data_config,
+        bias_config=bias_config,
+        model_config=model_config,
+        model_predicted_label_config=clarify.ModelPredictedLabelConfig(probability_threshold=0.5),
+    )
+    made = files(data_config.s3_output_path)
+    assert {"analysis.json", "analysis_config.json", "report.html", "report.ipynb"} <= set(made)
+    analysis = json.loads(made["analysis.json"])
+    before = metrics(analysis["pre_training_bias_metrics"])
+    assert before["CI"] == pytest.approx(1 / 3)
+    assert before["DPL"] == pytest.approx(0)
+    assert before["CDDL"] is None
+    after = metrics(analysis["post_training_bias_metrics"])
+    assert after["DPPL"] == pytest.approx(29 / 40 - 9 / 40)
+    assert after["DI"] == pytest.approx(9 / 29)
+    assert after["RD"] == pytest.approx(1 - 9 / 20)
+    assert set(after) == {"AD", "CDDPL", "DAR", "DCA", "DCR", "DI", "DPPL", "DRR", "FT", "GE", "RD", "SD", "TE"}
+    assert session.sagemaker_client.list_endpoints(NameContains="clarify")["Endpoints"] == []
+
+
+def test_shap_values_and_partial_dependence(processor, data_config, model_config, files):
+    processor.run_explainability(
+        data_config=data_config,
+        model_config=model_config,
+        explainability_config=[
+            clarify.SHAPConfig(baseline=[[0, 50, 2]], num_samples=50, agg_method="mean_abs"),
+            clarify.PDPConfig(features=["income"], grid_resolution=5),
+        ],
+    )
+    made = files(data_config.s3_output_path)
+    explanations = json.loads(made["analysis.json"])["explanations"]
+    values = explanations["kernel_shap"]["label0"]["global_shap_values"]
+    assert values["income"] > values["woman"] > 0.05
+    assert values["postcode"] == pytest.approx(0, abs=1e-9)
+    assert explanations["kernel_shap"]["label0"]["expected_value"] == pytest.approx(0.8807970779778823)
+    local = pd.read_csv(io.BytesIO(made["explanations_shap/out.csv"]))
+    assert list(local.columns) == ["woman_label0", "income_label0", "postcode_label0"]
+    assert len(local) == len(ROWS)
+    [dependence] = explanations["pdp"]
+    assert dependence["feature_values"] == [30, 39.75, 49.5, 59.25, 69]
+    assert dependence["model_predictions"][0] == sorted(dependence["model_predictions"][0])
+
+
+def test_a_drift_from_a_baseline_is_told(processor, session, role, dataset, place, data_config, bias_config, files):
+    """As a pipeline's ClarifyCheck has it: an earlier analysis.json to check against."""
+    processor.run_pre_training_bias(data_config=data_config, data_bias_config=bias_config, methods=["CI", "DPL"])
+    made = files(data_config.s3_output_path)
+    analysis = json.loads(made["analysis.json"])
+    for metric in analysis["pre_training_bias_metrics"]["facets"]["woman"][0]["metrics"]:
+        metric["value"] = 0.1 if metric["name"] == "CI" else 0.5
+    bucket, key = place.removeprefix("s3://").split("/", 1)
+    client = session.boto_session.client("s3")
+    client.put_object(Bucket=bucket, Key=f"{key}/baseline/analysis.json", Body=json.dumps(analysis).encode())
+    base = "/opt/ml/processing"
+    again = Processor(
+        role=role,
+        image_uri=processor.image_uri,
+        instance_count=1,
+        instance_type="ml.m5.large",
+        sagemaker_session=session,
+        env={"baseline_constraints": f"{base}/baseline/constraints/analysis.json"},
+    )
+    configuration = f"{data_config.s3_output_path}/analysis_config.json"
+    again.run(
+        inputs=[
+            ProcessingInput(input_name="dataset", source=dataset, destination=f"{base}/input/data"),
+            ProcessingInput(input_name="analysis_config", source=configuration, destination=f"{base}/input/config"),
+            ProcessingInput(
+                input_name="baseline_constraints",
+                source=f"{place}/baseline/analysis.json",
+                destination=f"{base}/baseline/constraints",
+            ),
+        ],
+        outputs=[
+            ProcessingOutput(output_name="result", source=f"{base}/output", destination=f"{place}/checked"),
+        ],
+    )
+    [violation] = json.loads(files(f"{place}/checked")["constraint_violations.json"])["violations"]
+    assert (violation["facet"], violation["metric_name"]) == ("woman", "CI")
+    assert violation["constraint_check_type"] == "bias_drift_check"
+    assert "1 violations" in again.latest_job.describe()["ExitMessage"]
+
+
+def test_a_wrong_column_is_the_jobs_message(processor, session, data_config):
+    wrong = clarify.BiasConfig(label_values_or_threshold=[1], facet_name="no-such")
+    processor.run_pre_training_bias(data_config=data_config, data_bias_config=wrong, wait=False, logs=False)
+    name = processor.latest_job.job_name
+    with pytest.raises(Exception, match="terminal failure"):
+        session.sagemaker_client.get_waiter("processing_job_completed_or_stopped").wait(ProcessingJobName=name)
+    assert "no column 'no-such'" in processor.latest_job.describe()["ExitMessage"]
