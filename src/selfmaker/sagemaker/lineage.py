@@ -91,11 +91,13 @@ def registered(connection: Connection, package: Resource, group: Resource | None
     if group is None:
         return
     _approve(record, package, own)
+    properties = {"ModelPackageGroupName": group.name}
     origin = package.document.get("MetadataProperties", {}).get("GeneratedBy", "")
-    properties = {"PipelineExecutionArn": origin} if ":pipeline/" in origin else {}
+    if ":pipeline/" in origin:
+        properties["PipelineExecutionArn"] = origin
     name = f"{group.name}-{int(group.created)}-aws-model-group"
-    context = record.entity(CONTEXT, name, group.arn, GROUP, **({"Properties": properties} if properties else {}))
-    if properties:  # that of the newest version
+    context = record.entity(CONTEXT, name, group.arn, GROUP, Properties=properties)
+    if len(properties) > 1:  # that of the newest version
         change = Change(document={"Properties": properties})
         resources.modify(connection, CONTEXT.kind, record.region, context.rpartition("/")[2], change)
     record.associate(own, context, ASSOCIATED)
