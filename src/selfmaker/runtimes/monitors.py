@@ -4,7 +4,6 @@ Both have a program of their own, which a processing job without an entry point 
 every environment has (``packages/``); these images' environment has what they need.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from selfmaker.runtimes.base import Command, EnvironmentRequest, ImageReference
@@ -14,17 +13,13 @@ PYTHON = "3.11"
 REQUIREMENTS = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "shap>=0.46", "jmespath")
 
 
-@dataclass(frozen=True)
 class Monitor:
     """See Runtime. ``package`` is the program's."""
 
-    name: str
-    repository: str
-    package: str
-
-    @property
-    def description(self) -> str:
-        return self.repository
+    def __init__(self, name: str, repository: str, package: str) -> None:
+        self.name = name
+        self.repository = self.description = repository
+        self.package = package
 
     def matches(self, image: ImageReference) -> bool:
         return image.repository == self.repository

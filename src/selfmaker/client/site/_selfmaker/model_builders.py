@@ -23,7 +23,8 @@ class Children:
         """As subprocess.run; what ``env`` has stays as it is."""
         if env is not None:
             env = {**{name: value for name, value in os.environ.items() if name.startswith(KEPT)}, **env}
-        return subprocess.run(*args, env=env, **kwargs)
+        run: Any = subprocess.run
+        return run(*args, env=env, **kwargs)
 
 
 def keep_environment(module: ModuleType) -> None:
