@@ -21,6 +21,16 @@ from selfmaker.store.resources import Resource, Resources
 _HELD = 2.0  # seconds that a Describe of a component in progress waits for the end of it
 _DEFAULT_PATIENCE = 600.0
 _STATUS = {lives.RETURNING: lives.UPDATING, lives.OUT_OF_SERVICE: lives.FAILED, "RollingBack": lives.UPDATING}
+_SUMMARY = (
+    "InferenceComponentName",
+    "InferenceComponentArn",
+    "InferenceComponentStatus",
+    "EndpointName",
+    "EndpointArn",
+    "VariantName",
+    "CreationTime",
+    "LastModifiedTime",
+)
 _NOT_YET = {"BaseInferenceComponentName": "adapters", "SchedulingConfig": "placements"}
 
 
@@ -71,9 +81,7 @@ def list_inference_components(call: Call, request: Request) -> Output:
     for member in ("EndpointName", "VariantName"):
         wanted = request.get(f"{member}Equals")
         rows = [row for row in rows if wanted in (None, row[member])]
-    kept = ("InferenceComponentName", "InferenceComponentArn", "InferenceComponentStatus", "EndpointName")
-    kept += ("EndpointArn", "VariantName", "CreationTime", "LastModifiedTime")
-    summaries = [{member: row[member] for member in kept} for row in rows]
+    summaries = [{member: row[member] for member in _SUMMARY} for row in rows]
     return page(
         summaries,
         request,
@@ -99,7 +107,7 @@ def update_inference_component(call: Call, request: Request) -> Output:
     variant = _variant(call, _endpoint(call, row.document["EndpointName"]), row.document["VariantName"])
     spec = _spec(call, document, variant)
     before = row.state.get("asked", {}).get(serving.get("id"), {})
-    kept = {serving.get("id", ""): before, spec.id: {**before, **members}}
+    kept: dict[str, Any] = {serving.get("id", ""): before, spec.id: {**before, **members}}
     state: dict[str, Any] = {"FailureReason": None, "asked": kept}
     if "DeploymentConfig" in request:
         state["LastDeploymentConfig"] = request["DeploymentConfig"]

@@ -118,9 +118,9 @@ class AsyncInference:
             answer = await self._asked(invocation)
         except Unanswered as error:
             text = _failure(error.status, error.container, error.message) if error.status else error.message
-            place, stored, status = document.get("FailureLocation"), _text(text), "Failed"
+            place, stored, status = document.get("FailureLocation"), _told(text), "Failed"
         except SelfmakerError as error:
-            place, stored, status = document.get("FailureLocation"), _text(error.message), "Failed"
+            place, stored, status = document.get("FailureLocation"), _told(error.message), "Failed"
         else:
             place, stored, status = document.get("OutputLocation"), answer, "Completed"
         while place and not await self._in_thread(lambda: self._stored(place, stored)):
@@ -196,7 +196,7 @@ class AsyncInference:
                 contentType=stored.content_type, outputLocation=document.get("OutputLocation")
             )
         else:
-            message["failureReason"] = stored.body.decode("utf-8", "replace")
+            message["failureReason"] = json.loads(stored.body)["message"]
             message["failureLocation"] = document.get("FailureLocation")
         topic = (self._spec.topics if self._spec is not None else {}).get(
             "success" if status == "Completed" else "error"
@@ -227,8 +227,9 @@ def _failure(status: int, container: str, text: str) -> str:
     return f'Received {party} error ({status}) from {container} with message "{text}".'
 
 
-def _text(text: str) -> Message:
-    return Message(0, "text/plain", "", "", text.encode())
+def _told(text: str) -> Message:
+    """What went wrong, as JSON: clients read it with what they read answers with."""
+    return Message(0, "application/json", "", "", json.dumps({"message": text}).encode())
 
 
 def _present(**members: Any) -> dict[str, Any]:
