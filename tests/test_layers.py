@@ -10,7 +10,18 @@ import selfmaker
 SOURCE = Path(selfmaker.__file__).parent
 LEAVES = {"errors", "settings", "clock", "ids", "services"}
 ENGINE = {"store", "objects", "executors", "runtimes", "contract"}
-SERVICE = ENGINE | {"aws", "jobs", "serving", "functions", "transform", "workflow", "tuning", "sagemaker"}
+SERVICE = ENGINE | {
+    "aws",
+    "jobs",
+    "serving",
+    "functions",
+    "analytics",
+    "features",
+    "transform",
+    "workflow",
+    "tuning",
+    "sagemaker",
+}
 
 ALLOWED: dict[str, set[str]] = {
     "store": set(),
@@ -22,6 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     "serving": ENGINE | {"client"},
     "transform": ENGINE | {"client", "jobs", "serving"},
     "workflow": {"store"},
+    "analytics": ENGINE,
+    "features": ENGINE | {"analytics"},
     "functions": ENGINE | {"client", "serving"},
     "aws": set(),
     "client": set(),
@@ -37,6 +50,9 @@ ALLOWED: dict[str, set[str]] = {
     "sqs": SERVICE,
     "lambda_": SERVICE,
     "events": SERVICE,
+    "sagemaker_featurestore_runtime": SERVICE,
+    "athena": SERVICE,
+    "glue": SERVICE,
     "cli": {"aws", "client", "app", "wiring", "executors", "workflow", "runtimes"},
 }
 LEAF_IMPORTS = {"settings": {"errors"}, "errors": set(), "clock": set(), "ids": set(), "services": set()}
@@ -49,6 +65,7 @@ STAND_ALONE = (  # need nothing of ours
     "serving/worker/",
     "client/site",
     "functions/program/",
+    "analytics/program/",
 )
 
 

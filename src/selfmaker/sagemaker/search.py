@@ -9,7 +9,14 @@ from selfmaker.aws.listing import page_of
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import cut
 from selfmaker.jobs.engine import Jobs
-from selfmaker.sagemaker import experiment_search, model_package, model_package_group, training_job
+from selfmaker.sagemaker import (
+    experiment_search,
+    feature_group,
+    feature_metadata,
+    model_package,
+    model_package_group,
+    training_job,
+)
 from selfmaker.sagemaker.search_filter import admits, values_at, with_tag_paths
 from selfmaker.sagemaker.tag import tag_list
 from selfmaker.settings import Settings
@@ -74,6 +81,17 @@ def _model_package_groups(call: Call) -> Documents:
     return _tagged(call, [model_package_group.described(row) for row in rows], "ModelPackageGroupArn")
 
 
+def _feature_groups(call: Call) -> Documents:
+    rows = call.use(Resources).list(feature_group.KIND, call.region)
+    return _tagged(call, [feature_group.described(row) for row in rows], "FeatureGroupArn")
+
+
+def _feature_metadata(call: Call) -> Documents:
+    rows = call.use(Resources).list(feature_group.KIND, call.region)
+    features = [(row, definition["FeatureName"]) for row in rows for definition in row.document["FeatureDefinitions"]]
+    return [feature_metadata.described(row, name) for row, name in features]
+
+
 def _tagged(call: Call, documents: Documents, arn: str) -> Documents:
     tags = call.use(Tags).of_all([document[arn] for document in documents])
     return [with_tag_paths({**document, "Tags": tag_list(tags.get(document[arn], {}))}) for document in documents]
@@ -101,6 +119,8 @@ def _names_metrics(request: Request) -> bool:
 
 
 _SEARCHABLE: Mapping[str, Kind] = {
+    "FeatureGroup": Kind("FeatureGroup", _feature_groups),
+    "FeatureMetadata": Kind("FeatureMetadata", _feature_metadata),
     "TrainingJob": Kind("TrainingJob", _training_jobs),
     "ModelPackage": Kind("ModelPackage", _model_packages),
     "ModelPackageGroup": Kind("ModelPackageGroup", _model_package_groups),

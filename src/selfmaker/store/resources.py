@@ -96,6 +96,10 @@ class Resources:
         """Apply ``change`` to the row as it is at that moment and return the row as it became. Raises NotFound."""
         return self._database.write(lambda c: modify(c, kind, region, name, change))
 
+    def within(self, work: "Also") -> None:
+        """Run ``work``, which writes by this module's functions, in one transaction."""
+        self._database.write(work)
+
     def delete(self, kind: str, region: str, name: str, also: "Also | None" = None) -> None:
         """Raises NotFound. ``also`` runs in the same transaction, when there was something to delete."""
 
@@ -127,6 +131,11 @@ def get(connection: Connection, kind: str, region: str, name: str) -> Resource:
     if row is None:
         raise NotFound(f"{kind} {name}")
     return _resource(row)
+
+
+def exists(connection: Connection, kind: str, region: str, name: str) -> bool:
+    """Whether there is such a resource, within a transaction."""
+    return connection.execute(_where(select(resources.c.name), kind, region, name)).first() is not None
 
 
 def of_kind(connection: Connection, kind: str, region: str) -> "list[Resource]":

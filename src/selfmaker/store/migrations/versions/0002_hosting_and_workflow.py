@@ -11,6 +11,7 @@ def upgrade() -> None:
     _hosting()
     _events()
     _queues()
+    _features()
     _pipelines()
 
 
@@ -140,3 +141,29 @@ def _hosting() -> None:
         ["region", "endpoint", "sequence"],
         unique=False,
     )
+
+
+def _features() -> None:
+    op.create_table(
+        "feature_records",
+        sa.Column("group", sa.String(length=32), nullable=False),
+        sa.Column("identifier", sa.String(), nullable=False),
+        sa.Column("time", sa.Float(), nullable=False),
+        sa.Column("deleted", sa.Boolean(), nullable=False),
+        sa.Column("expires", sa.Float(), nullable=True),
+        sa.Column("values", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("group", "identifier", name=op.f("pk_feature_records")),
+    )
+    op.create_table(
+        "feature_arrivals",
+        sa.Column("sequence", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("group", sa.String(length=32), nullable=False),
+        sa.Column("batch", sa.String(length=32), nullable=True),
+        sa.Column("written", sa.Float(), nullable=False),
+        sa.Column("time", sa.Float(), nullable=False),
+        sa.Column("deleted", sa.Boolean(), nullable=False),
+        sa.Column("values", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_feature_arrivals")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_feature_arrivals_group_batch"), "feature_arrivals", ["group", "batch"], unique=False)

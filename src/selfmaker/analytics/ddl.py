@@ -1,0 +1,145 @@
+"""The statements that make and remove tables and databases, in Hive's words. Everything else is DuckDB's."""
+
+import re
+from dataclasses import dataclass
+
+from selfmaker.analytics.catalog import PARQUET, Table
+from selfmaker.errors import Invalid
+
+_NAME = r"(?:`[^`]+`|\"[^\"]+\"|[\w$-]+)"
+_WHOLE = rf"(?P<name>{_NAME}(?:\.{_NAME})?(?:\.{_NAME})?)"
+_FLAGS = re.IGNORECASE | re.DOTALL
+_CREATE = re.compile(rf"\s*CREATE\s+EXTERNAL\s+TABLE\s+(?P<soft>IF\s+NOT\s+EXISTS\s+)?{_WHOLE}\s*\(", _FLAGS)
+_DROP = re.compile(rf"\s*DROP\s+TABLE\s+(?P<soft>IF\s+EXISTS\s+)?{_WHOLE}\s*;?\s*", _FLAGS)
+_REPAIR = re.compile(rf"\s*MSCK\s+REPAIR\s+TABLE\s+{_WHOLE}\s*;?\s*", _FLAGS)
+_CREATE_DATABASE = re.compile(
+    rf"\s*CREATE\s+(?:DATABASE|SCHEMA)\s+(?P<soft>IF\s+NOT\s+EXISTS\s+)?{_WHOLE}(?:\s+(?:COMMENT|LOCATION)\s+'[^']*')*\s*;?\s*",
+    _FLAGS,
+)
+_DROP_DATABASE = re.compile(
+    rf"\s*DROP\s+(?:DATABASE|SCHEMA)\s+(?P<soft>IF\s+EXISTS\s+)?{_WHOLE}\s*(?P<all>CASCADE)?\s*;?\s*", _FLAGS
+)
+_SHOW_TABLES = re.compile(rf"\s*SHOW\s+TABLES(?:\s+IN\s+{_WHOLE})?\s*;?\s*", _FLAGS)
+_SHOW_DATABASES = re.compile(r"\s*SHOW\s+(?:DATABASES|SCHEMAS)\s*;?\s*", _FLAGS)
+_DESCRIBE = re.compile(rf"\s*(?:DESCRIBE|DESC|SHOW\s+COLUMNS\s+(?:IN|FROM))\s+{_WHOLE}\s*;?\s*", _FLAGS)
+_LOCATION = re.compile(r"\bLOCATION\s+'(?P<uri>[^']+)'", _FLAGS)
+_SERDE = re.compile(r"\bSERDE\s+'(?P<serde>[^']+)'", _FLAGS)
+_PROPERTY = re.compile(r"""(['"])(?P<key>(?:\\.|(?!\1).)*)\1\s*=\s*(['"])(?P<value>(?:\\.|(?!\3).)*)\3""", re.DOTALL)
+_DELIMITER = re.compile(r"\bFIELDS\s+TERMINATED\s+BY\s+'(?P<text>[^']+)'", _FLAGS)
+
+LAZY = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
+_STORED = {"PARQUET": PARQUET, "TEXTFILE": LAZY, "JSONFILE": "org.openx.data.jsonserde.JsonSerDe"}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What is to be done: ``act`` is create, drop, repair, create_database, drop_database, show_tables,
+    show_databases or describe. ``soft``: no error when there is nothing to do."""
+
+    act: str
+    database: str = ""
+    name: str = ""
+    soft: bool = False
+    table: Table | None = None
+    cascade: bool = False
+
+
+def parse(sql: str, database: str) -> Statement | None:
+    """None for a statement that is none of these. Raises Invalid. ``database`` is what unqualified names mean."""
+    sql = re.sub(r"^\s*--[^\n]*\n", "", sql, flags=re.MULTILINE)
+    if found := _CREATE.match(sql):
+        where, name = _split(found["name"], database)
+        return Statement("create", where, name, bool(found["soft"]), _table(sql, found.end() - 1, where, name))
+    for act, pattern in (("drop", _DROP), ("repair", _REPAIR), ("describe", _DESCRIBE)):
+        if found := pattern.fullmatch(sql):
+            where, name = _split(found["name"], database)
+            return Statement(act, where, name, bool(found.groupdict().get("soft")))
+    for act, pattern in (("create_database", _CREATE_DATABASE), ("drop_database", _DROP_DATABASE)):
+        if found := pattern.fullmatch(sql):
+            cascade = bool(found.groupdict().get("all"))
+            return Statement(act, _plain(found["name"]), soft=bool(found["soft"]), cascade=cascade)
+    if found := _SHOW_TABLES.fullmatch(sql):
+        return Statement("show_tables", _plain(found["name"]) if found["name"] else database)
+    return Statement("show_databases") if _SHOW_DATABASES.fullmatch(sql) else None
+
+
+def sql_type(hive: str) -> str:
+    """A Hive type in DuckDB's words."""
+    kind = hive.strip().lower()
+    if kind.startswith("array<"):
+        return sql_type(kind[6:-1]) + "[]"
+    if kind.startswith(("struct<", "map<")):
+        return "JSON"
+    if kind.startswith(("decimal", "char", "varchar")):
+        return kind.upper()
+    known = {"string": "VARCHAR", "int": "INTEGER", "binary": "BLOB"}
+    if not re.fullmatch(r"[a-z]+", kind):
+        raise Invalid(f"SYNTAX_ERROR: the type {hive!r} is not known")
+    return known.get(kind, kind.upper())
+
+
+def _table(sql: str, start: int, database: str, name: str) -> Table:
+    columns, end = _columns(sql, start)
+    partitions: tuple[tuple[str, str], ...] = ()
+    rest = sql[end:]
+    if found := re.search(r"\bPARTITIONED\s+BY\s*\(", rest, _FLAGS):
+        partitions, _ = _columns(rest, found.end() - 1)
+    location = _LOCATION.search(rest)
+    if location is None:
+        raise Invalid("SYNTAX_ERROR: CREATE EXTERNAL TABLE needs a LOCATION")
+    serde = _SERDE.search(rest)
+    stored = re.search(r"\bSTORED\s+AS\s+(\w+)", rest, _FLAGS)
+    library = serde["serde"] if serde else _STORED.get(stored[1].upper() if stored else "TEXTFILE", LAZY)
+    properties = _properties(rest, "SERDEPROPERTIES")
+    if delimiter := _DELIMITER.search(rest):
+        properties["field.delim"] = delimiter["text"].encode().decode("unicode_escape")
+    return Table(
+        database, name, location["uri"], columns, partitions, library, properties, _properties(rest, "TBLPROPERTIES")
+    )
+
+
+def _columns(sql: str, start: int) -> tuple[tuple[tuple[str, str], ...], int]:
+    """The (name, type) pairs in the parentheses at ``start``, and where they end."""
+    depth, parts, part = 0, [], ""
+    for position in range(start, len(sql)):
+        letter = sql[position]
+        depth += (letter in "(<") - (letter in ")>")
+        if depth == 0:
+            parts.append(part)
+            found = [
+                re.match(rf"\s*({_NAME})\s+(.+?)(?:\s+COMMENT\s+'.*')?\s*$", p, _FLAGS) for p in parts if p.strip()
+            ]
+            if not found or any(match is None for match in found):
+                raise Invalid("SYNTAX_ERROR: a column needs a name and a type")
+            return tuple((_bare(m[1]), m[2].strip().lower()) for m in found if m is not None), position + 1
+        if letter == "," and depth == 1:
+            parts.append(part)
+            part = ""
+        elif position > start:
+            part += letter
+    raise Invalid("SYNTAX_ERROR: the list of columns does not end")
+
+
+def _properties(sql: str, word: str) -> dict[str, str]:
+    found = re.search(rf"\b{word}\s*\(", sql, _FLAGS)
+    if found is None:
+        return {}
+    properties: dict[str, str] = {}
+    position = found.end()
+    while match := _PROPERTY.match(sql, re.compile(r"[\s,]*").match(sql, position).end()):  # type: ignore[union-attr]
+        properties[match["key"]] = match["value"].replace("\\\\", "\\")
+        position = match.end()
+    return properties
+
+
+def _split(name: str, database: str) -> tuple[str, str]:
+    parts = [_bare(part) for part in re.findall(_NAME, name)]
+    return (parts[-2] if len(parts) > 1 else database).lower(), parts[-1].lower()
+
+
+def _plain(name: str) -> str:
+    return _bare(re.findall(_NAME, name)[-1]).lower()
+
+
+def _bare(name: str) -> str:
+    return name.strip('`"')

@@ -1,0 +1,196 @@
+"""Queries: taken on, run one after the other in a sandbox, their results put where they are wanted.
+
+A query is a row before anybody knows its id; one that a kill cut off is run again at the next start.
+"""
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from selfmaker import clock
+from selfmaker.analytics import catalog, ddl, statements
+from selfmaker.analytics.catalog import Table
+from selfmaker.analytics.sandbox import AnalyticsSandbox
+from selfmaker.errors import Invalid, NotFound, SelfmakerError
+from selfmaker.executors.protocol import RunHandle
+from selfmaker.objects.store import ObjectStore
+from selfmaker.objects.uri import parse_s3_uri
+from selfmaker.store.resources import Change, Resource, Resources
+
+_log = logging.getLogger(__name__)
+
+KIND = "QueryExecution"
+QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"
+UNDER_WAY = (QUEUED, RUNNING)
+
+_AT_ONCE = 2
+_TIMEOUT = 1800.0
+
+Freshen = Callable[[str], None]
+
+
+class Queries:
+    """Thread safe. ``freshen`` is called with a table's location before it is read."""
+
+    def __init__(self, resources: Resources, objects: ObjectStore, sandbox: AnalyticsSandbox, freshen: Freshen) -> None:
+        self._resources = resources
+        self._objects = objects
+        self._sandbox = sandbox
+        self._freshen = freshen
+        self._pool = ThreadPoolExecutor(_AT_ONCE, "selfmaker-queries")
+        self._running: dict[str, RunHandle] = {}
+        self._changed = threading.Condition()
+
+    def start(self) -> None:
+        for status in UNDER_WAY:
+            for row in self._resources.list(KIND, None, status):
+                self._pool.submit(self._run, row)
+
+    def close(self) -> None:
+        with self._changed:
+            running = list(self._running.values())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for handle in running:
+            handle.signal(9)
+        self._pool.shutdown(wait=True)
+
+    def submit(self, row: Resource) -> None:
+        """Run a query whose row is stored."""
+        self._pool.submit(self._run, row)
+
+    def stop(self, region: str, name: str) -> Resource:
+        """Raises NotFound. A query that has ended stays as it is."""
+        change = Change(CANCELLED, {"completed": clock.now()}, only_if_status=UNDER_WAY)
+        row = self._resources.update(KIND, region, name, change)
+        with self._changed:
+            handle = self._running.get(name)
+            self._changed.notify_all()
+        if handle is not None:
+            handle.signal(9)
+        return row
+
+    def wait(self, row: Resource, seconds: float) -> Resource:
+        """The query once it has ended, or as it is after that time."""
+        deadline = clock.now() + seconds
+        with self._changed:
+            current = self._resources.get(KIND, row.region, row.name)
+            while current.status in UNDER_WAY and (left := deadline - clock.now()) > 0:
+                self._changed.wait(left)
+                current = self._resources.get(KIND, row.region, row.name)
+        return current
+
+    # -- one query
+
+    def _run(self, row: Resource) -> None:
+        change = Change(RUNNING, {"started": clock.now()}, only_if_status=UNDER_WAY)
+        try:
+            if self._resources.update(KIND, row.region, row.name, change).status != RUNNING:
+                return
+            learnt: dict[str, Any] = self._answer(row)
+            self._end(row, SUCCEEDED, learnt)
+        except SelfmakerError as error:
+            self._end(row, FAILED, {"reason": error.message[:4096]})
+        except OSError as error:
+            self._end(row, FAILED, {"reason": f"GENERIC_INTERNAL_ERROR: {error}"})
+        except Exception:  # noqa: BLE001 - the outermost frame of a thread: the query must not stay for ever
+            _log.exception("query %s", row.name)
+            self._end(row, FAILED, {"reason": "GENERIC_INTERNAL_ERROR: the server's log has more"})
+        finally:
+            with self._changed:
+                self._running.pop(row.name, None)
+
+    def _end(self, row: Resource, status: str, learnt: dict[str, Any]) -> None:
+        change = Change(status, {**learnt, "completed": clock.now()}, only_if_status=(RUNNING,))
+        self._resources.update(KIND, row.region, row.name, change)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _answer(self, row: Resource) -> dict[str, Any]:
+        sql, database = row.document["QueryString"], row.state["database"]
+        statement = ddl.parse(sql, database)
+        if statement is not None:
+            lines = statements.perform(self._resources, row.region, statement)
+            self._store(row, "".join(f"{line}\n" for line in lines).encode(), ".txt")
+            return {"kind": "DDL", "lines": lines, "columns": []}
+        with self._sandbox.place() as place:
+            work = place / "work"
+            tables = [self._lay(work, number, table) for number, table in enumerate(self._tables(row.region, sql))]
+            request = {
+                "sql": sql,
+                "database": database,
+                "databases": sorted({*statements.databases(self._resources, row.region), database}),
+                "tables": tables,
+            }
+            (work / "request.json").write_text(json.dumps(request))
+
+            def started(handle: RunHandle) -> None:
+                with self._changed:
+                    self._running[row.name] = handle
+
+            self._sandbox.run(place, "query", started, _TIMEOUT)
+            return self._keep(row, work, sum(table["bytes"] for table in tables))
+
+    def _tables(self, region: str, sql: str) -> list[Table]:
+        """The tables whose names stand in the query."""
+        words = {word.lower() for word in re.findall(r"\"([^\"]+)\"", sql)} | set(re.findall(r"[\w$]+", sql.lower()))
+        rows = self._resources.list(catalog.TABLE, region)
+        return [catalog.table_of(row) for row in rows if row.document["Name"].lower() in words]
+
+    def _lay(self, work: Path, number: int, table: Table) -> dict[str, Any]:
+        """Links to the table's objects, and how they are read."""
+        self._freshen(table.location)
+        reader, options = statements.reader_of(table)
+        files, size = [], 0
+        bucket, prefix = parse_s3_uri(table.location.rstrip("/") + "/")
+        for info in self._objects.list(bucket, prefix):
+            relative = info.key[len(prefix) :]
+            parts = relative.split("/")
+            if not info.size or any(part in ("", ".", "..") or part.startswith(("_", ".")) for part in parts):
+                continue
+            target = work / f"t{number}" / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._objects.link(bucket, info.key, target)
+            files.append(f"t{number}/{relative}")
+            size += info.size
+        return {
+            "database": table.database,
+            "name": table.name,
+            "reader": reader,
+            "options": options,
+            "files": files,
+            "bytes": size,
+            "columns": [[name, ddl.sql_type(kind)] for name, kind in table.columns],
+            "partitions": [name for name, _ in table.partitions],
+        }
+
+    def _keep(self, row: Resource, work: Path, scanned: int) -> dict[str, Any]:
+        """Put the result together and store it."""
+        try:
+            columns = json.loads((work / "result.json").read_text())["columns"]
+        except (OSError, ValueError):
+            raise Invalid("GENERIC_INTERNAL_ERROR: the query was ended") from None
+        result = work / "result.csv"
+        if (work / "rows.csv").exists():
+            with result.open("ab") as whole, (work / "rows.csv").open("rb") as rows:
+                while piece := rows.read(1 << 20):
+                    whole.write(piece)
+        bucket, key = parse_s3_uri(row.state["output"] + ".csv")
+        try:
+            self._objects.put_file(bucket, key, result)
+        except NotFound:
+            raise Invalid(f"The S3 bucket of the output location does not exist: {bucket}") from None
+        return {"kind": "DML", "columns": columns, "scanned": scanned}
+
+    def _store(self, row: Resource, data: bytes, ending: str) -> None:
+        bucket, key = parse_s3_uri(row.state["output"] + ending)
+        with self._sandbox.place() as place:
+            (place / "said").write_bytes(data)
+            try:
+                self._objects.put_file(bucket, key, place / "said")
+            except NotFound:
+                raise Invalid(f"The S3 bucket of the output location does not exist: {bucket}") from None

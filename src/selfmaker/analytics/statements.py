@@ -1,0 +1,141 @@
+"""What the statements about tables and databases do, and how the objects of a table are read."""
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from selfmaker import clock
+from selfmaker.analytics import catalog
+from selfmaker.analytics.catalog import DATABASE, TABLE, Table
+from selfmaker.analytics.ddl import Statement
+from selfmaker.errors import AlreadyExists, Conflict, Invalid, NotFound
+from selfmaker.store.resources import Resource, Resources
+
+
+def perform(resources: Resources, region: str, statement: Statement) -> list[str]:
+    """The lines that the statement answers. Raises Invalid."""
+    database, name = statement.database, statement.name
+    match statement.act:
+        case "create":
+            return _create(resources, region, statement)
+        case "drop":
+            try:
+                resources.delete(TABLE, region, f"{database}.{name}")
+            except NotFound:
+                if not statement.soft:
+                    raise _no_table(statement) from None
+            return []
+        case "show_tables":
+            return sorted(row.document["Name"] for row in tables_in(resources, region, database))
+        case "show_databases":
+            return databases(resources, region)
+        case "create_database":
+            return _create_database(resources, region, statement)
+        case "drop_database":
+            return _drop_database(resources, region, statement)
+    table = _found(resources, region, statement)
+    if statement.act == "repair":
+        return []
+    return [f"{column:<20}\t{kind:<20}\t{'':<20}" for column, kind in (*table.columns, *table.partitions)]
+
+
+def databases(resources: Resources, region: str) -> list[str]:
+    """All there are, those that are always there included."""
+    own = {row.name for row in resources.list(DATABASE, region)}
+    used = {row.document["DatabaseName"] for row in resources.list(TABLE, region)}
+    return sorted({*catalog.BUILT_IN, *own, *used})
+
+
+def tables_in(resources: Resources, region: str, database: str) -> list[Resource]:
+    return [row for row in resources.list(TABLE, region) if row.document["DatabaseName"] == database.lower()]
+
+
+def reader_of(table: Table) -> tuple[str, dict[str, str]]:
+    """DuckDB's function that reads the table's objects, and its options. Raises Invalid for a form that none reads."""
+    serde, properties = table.serde.lower(), dict(table.serde_parameters or {})
+    if "parquet" in serde:
+        return "read_parquet", {"union_by_name": "true"}
+    if "json" in serde:
+        columns = ", ".join(f"{_text(name)}: 'VARCHAR'" for name, _ in table.columns)
+        return "read_json", {"format": "'newline_delimited'", "columns": f"{{{columns}}}"}
+    if "opencsv" not in serde and "lazysimple" not in serde:
+        raise Invalid(f"HIVE_UNKNOWN_ERROR: tables with the SerDe {table.serde} cannot be read here")
+    columns = ", ".join(f"{_text(name)}: 'VARCHAR'" for name, _ in table.columns)
+    lazy = "lazysimple" in serde
+    delimiter = properties.get("separatorChar") or properties.get("field.delim") or ("\x01" if lazy else ",")
+    quote = "" if lazy else properties.get("quoteChar", '"')
+    options = {
+        "columns": f"{{{columns}}}",
+        "delim": _text(delimiter),
+        "quote": _text(quote),
+        "escape": _text("" if lazy else properties.get("escapeChar", quote) if quote == '"' else ""),
+        "header": "false",
+        "auto_detect": "false",
+        "null_padding": "true",
+        "skip": str(int((table.parameters or {}).get("skip.header.line.count", "0") or 0)),
+    }
+    return "read_csv", options
+
+
+def _create(resources: Resources, region: str, statement: Statement) -> list[str]:
+    table = statement.table
+    assert table is not None
+    if statement.database not in databases(resources, region):
+        raise Invalid(f"SCHEMA_NOT_FOUND: the database {statement.database} does not exist")
+
+    def work(connection: Connection) -> None:
+        catalog.add(connection, region, table)
+
+    try:
+        resources.within(work)
+    except Conflict:
+        if not statement.soft:
+            raise Invalid(
+                "FAILED: Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask. "
+                f"AlreadyExistsException(message:Table {statement.name} already exists)"
+            ) from None
+    return []
+
+
+def _create_database(resources: Resources, region: str, statement: Statement) -> list[str]:
+    now, name = clock.now(), statement.database
+    document: dict[str, Any] = {"Name": name}
+    row = Resource(DATABASE, region, name, f"glue:{region}:database/{name}", "Active", now, now, document, {})
+    try:
+        if name in catalog.BUILT_IN:
+            raise AlreadyExists(name)
+        resources.create(row)
+    except AlreadyExists:
+        if not statement.soft:
+            raise Invalid(f"AlreadyExistsException: the database {name} already exists") from None
+    return []
+
+
+def _drop_database(resources: Resources, region: str, statement: Statement) -> list[str]:
+    name = statement.database
+    tables = tables_in(resources, region, name)
+    if tables and not statement.cascade:
+        raise Invalid(f"InvalidOperationException: the database {name} is not empty. One or more tables exist.")
+    for table in tables:
+        resources.delete(TABLE, region, table.name)
+    try:
+        resources.delete(DATABASE, region, name)
+    except NotFound:
+        if not statement.soft:
+            raise Invalid(f"SCHEMA_NOT_FOUND: the database {name} does not exist") from None
+    return []
+
+
+def _found(resources: Resources, region: str, statement: Statement) -> Table:
+    try:
+        return catalog.table_of(resources.get(TABLE, region, f"{statement.database}.{statement.name}"))
+    except NotFound:
+        raise _no_table(statement) from None
+
+
+def _no_table(statement: Statement) -> Invalid:
+    return Invalid(f"TABLE_NOT_FOUND: Table {statement.database}.{statement.name} does not exist")
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

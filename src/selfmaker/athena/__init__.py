@@ -1,0 +1,1 @@
+"""Athena: SQL over the tables of the catalog, answered by DuckDB in a sandbox."""

@@ -1,0 +1,1 @@
+"""Glue's data catalog: the databases and tables that Athena reads."""

@@ -1,0 +1,1 @@
+"""Feature Store's records: put, read, changed, deleted, listed."""

@@ -1,0 +1,165 @@
+"""SQL over tables as a user of boto3 knows it."""
+
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+pytestmark = pytest.mark.frameworks
+
+
+class Sql:
+    """A user who asks and waits."""
+
+    def __init__(self, server: Any, account: Any) -> None:
+        self.athena, self.glue, self.account = server.client("athena"), server.client("glue"), account
+        self.output = f"s3://{account.bucket}/athena"
+
+    def start(self, sql: str, **members: Any) -> str:
+        request: dict[str, Any] = {"ResultConfiguration": {"OutputLocation": self.output}, **members}
+        return str(self.athena.start_query_execution(QueryString=sql, **request)["QueryExecutionId"])
+
+    def ended(self, name: str) -> dict[str, Any]:
+        deadline = time.monotonic() + 120
+        while True:
+            execution: dict[str, Any] = self.athena.get_query_execution(QueryExecutionId=name)["QueryExecution"]
+            if execution["Status"]["State"] not in ("QUEUED", "RUNNING"):
+                return execution
+            assert time.monotonic() < deadline
+
+    def rows(self, sql: str, **members: Any) -> list[list[str | None]]:
+        execution = self.ended(self.start(sql, **members))
+        assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
+        name = execution["QueryExecutionId"]
+        pages = self.athena.get_paginator("get_query_results").paginate(QueryExecutionId=name)
+        rows = [row for page in pages for row in page["ResultSet"]["Rows"]]
+        return [[datum.get("VarCharValue") for datum in row["Data"]] for row in rows]
+
+    def problem(self, sql: str) -> str:
+        status = self.ended(self.start(sql))["Status"]
+        assert status["State"] == "FAILED"
+        return str(status["StateChangeReason"])
+
+
+@pytest.fixture(scope="module")
+def sql(server: Any, account: Any) -> Sql:
+    return Sql(server, account)
+
+
+@pytest.fixture(scope="module")
+def table(sql: Sql) -> str:
+    name = sql.account.unique("people").replace("-", "_")
+    sql.account.put(f"{name}/a.csv", 'id,name,born\n1,Ann,2000-01-01\n2,"Bob, B",1990-05-05\n')
+    sql.account.put(f"{name}/b.csv", "id,name,born\n3,Cy,1980-01-01\n")
+    assert (
+        sql.rows(
+            f"CREATE EXTERNAL TABLE IF NOT EXISTS {name} (id bigint, `name` string, born date)\n"
+            "ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde'\n"
+            "WITH SERDEPROPERTIES ('separatorChar' = ',', 'quoteChar' = '\"')\n"
+            f"LOCATION 's3://{sql.account.bucket}/{name}/' TBLPROPERTIES ('skip.header.line.count'='1');"
+        )
+        == []
+    )
+    return name
+
+
+def test_a_query_over_csv(sql: Sql, table: str) -> None:
+    assert sql.rows(f"SELECT * FROM {table} ORDER BY id DESC") == [
+        ["id", "name", "born"], ["3", "Cy", "1980-01-01"], ["2", "Bob, B", "1990-05-05"], ["1", "Ann", "2000-01-01"],
+    ]  # fmt: skip
+    assert sql.rows(f'SELECT count(*) AS n, NULL AS nothing, \'\' AS empty FROM "default"."{table}" WHERE id > 1') == [
+        ["n", "nothing", "empty"], ["2", None, ""],
+    ]  # fmt: skip
+
+
+def test_the_result_is_a_csv_object(sql: Sql, table: str) -> None:
+    execution = sql.ended(sql.start(f"SELECT name, id, NULL AS x FROM {table} WHERE id = 2"))
+    place = execution["ResultConfiguration"]["OutputLocation"]
+    assert place == f"{sql.output}/{execution['QueryExecutionId']}.csv"
+    assert sql.account.get(place) == b'"name","id","x"\n"Bob, B","2",\n'
+    columns = sql.athena.get_query_results(QueryExecutionId=execution["QueryExecutionId"])["ResultSet"][
+        "ResultSetMetadata"
+    ]["ColumnInfo"]
+    assert [(column["Name"], column["Type"]) for column in columns[:2]] == [("name", "varchar"), ("id", "bigint")]
+    assert execution["Statistics"]["DataScannedInBytes"] > 0 and execution["StatementType"] == "DML"
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("5 / 2", "2"),
+        ("from_unixtime(1700000000.5)", "2023-11-14 22:13:20.500 UTC"),
+        ("from_iso8601_timestamp('2024-05-01T12:00:00Z')", "2024-05-01 12:00:00.000 UTC"),
+        ("date_parse('2024-05-01 10:11', '%Y-%m-%d %H:%i')", "2024-05-01 10:11:00.000"),
+        ("date_add('day', 2, date '2024-05-01')", "2024-05-03 00:00:00.000"),
+        ("to_timestamp('2024-05-01 10:00:00', 'yyyy-mm-dd hh24:mi:ss')", "2024-05-01 10:00:00.000"),
+        ("json_extract_scalar('{\"a\": \"b\"}', '$.a')", "b"),
+        ("regexp_like('abc', 'b')", "true"),
+        ("cardinality(ARRAY[1, 2])", "2"),
+        ("element_at(ARRAY[1, 2], 2)", "2"),
+        ("CAST(1.5 AS double)", "1.5"),
+        ("'line' || chr(10) || 'two \"q\"'", 'line\ntwo "q"'),
+    ],
+)
+def test_athenas_functions(sql: Sql, expression: str, expected: str) -> None:
+    assert sql.rows(f"SELECT {expression} AS x") == [["x"], [expected]]
+
+
+def test_pages_parameters_and_tokens(sql: Sql) -> None:
+    name = sql.start("SELECT x FROM UNNEST(sequence_of) AS t(x)".replace("sequence_of", "range(0, 2500)"))
+    assert sql.ended(name)["Status"]["State"] == "SUCCEEDED"
+    first = sql.athena.get_query_results(QueryExecutionId=name)
+    assert len(first["ResultSet"]["Rows"]) == 1000
+    pages = sql.athena.get_paginator("get_query_results").paginate(QueryExecutionId=name)
+    assert sum(len(page["ResultSet"]["Rows"]) for page in pages) == 2501
+    assert sql.rows("SELECT ? AS a, '?' AS b", ExecutionParameters=["'x'"]) == [["a", "b"], ["x", "?"]]
+    token = "t" * 32 + name
+    assert sql.start("SELECT 1", ClientRequestToken=token) == sql.start("SELECT 1", ClientRequestToken=token)
+    assert name in sql.athena.list_query_executions()["QueryExecutionIds"]
+
+
+def test_what_fails_says_why(sql: Sql, table: str) -> None:
+    assert "TABLE_NOT_FOUND" in sql.problem("SELECT * FROM nowhere")
+    assert "SYNTAX_ERROR" in sql.problem("SELEC 1")
+    assert "COLUMN_NOT_FOUND" in sql.problem(f"SELECT nothing FROM {table}")
+    assert "NOT_SUPPORTED" in sql.problem("CREATE VIEW v AS SELECT 1")
+    assert "Only one sql statement" in sql.problem("SELECT 1; SELECT 2")
+    assert "TABLE_NOT_FOUND" in sql.problem("DROP TABLE nowhere")
+    with pytest.raises(ClientError, match="No output location"):
+        sql.athena.start_query_execution(QueryString="SELECT 1")
+    with pytest.raises(ClientError, match="was not found"):
+        sql.athena.get_query_execution(QueryExecutionId="nobody")
+
+
+def test_a_query_reaches_nothing_but_its_tables(sql: Sql, server: Any) -> None:
+    place = server.home / "run" / "credentials.json"
+    assert place.exists() and sql.rows(f"SELECT count(*) FROM glob('{place}')") == [["count_star()"], ["0"]]
+    sql.problem(f"SELECT * FROM read_csv('{server.endpoint}/x.csv')")
+
+
+def test_a_query_is_stopped(sql: Sql) -> None:
+    name = sql.start("SELECT count(*) FROM range(100000000000) a")
+    sql.athena.stop_query_execution(QueryExecutionId=name)
+    assert sql.ended(name)["Status"]["State"] == "CANCELLED"
+
+
+def test_the_catalog(sql: Sql, table: str) -> None:
+    shown = sql.glue.get_table(DatabaseName="default", Name=table.upper())["Table"]
+    assert [column["Name"] for column in shown["StorageDescriptor"]["Columns"]] == ["id", "name", "born"]
+    assert [table] in sql.rows("SHOW TABLES") and sql.rows(f"DESCRIBE {table}")[0][0].split() == ["id", "bigint"]
+    database = sql.account.unique("db").replace("-", "_")
+    sql.glue.create_database(DatabaseInput={"Name": database})
+    assert [database] in sql.rows("SHOW DATABASES")
+    sql.glue.create_table(DatabaseName=database, TableInput={"Name": "J", "StorageDescriptor": {
+        "Columns": [{"Name": "a", "Type": "int"}, {"Name": "tags", "Type": "array<string>"}],
+        "Location": sql.account.put(f"{database}/x/1.json", '{"a": 5, "tags": ["p", "q"]}\n').rpartition("/")[0],
+        "SerdeInfo": {"SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe"},
+    }})  # fmt: skip
+    assert sql.rows(f"SELECT a, tags FROM {database}.j") == [["a", "tags"], ["5", "[p, q]"]]
+    tables = sql.athena.list_table_metadata(CatalogName="AwsDataCatalog", DatabaseName=database)["TableMetadataList"]
+    assert [found["Name"] for found in tables] == ["j"]
+    sql.glue.delete_table(DatabaseName=database, Name="j")
+    sql.glue.delete_database(Name=database)
+    with pytest.raises(sql.glue.exceptions.EntityNotFoundException):
+        sql.glue.get_database(Name=database)
