@@ -6,19 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from selfmaker import (
+    athena,
     cloudwatch,
     ecr,
     events,
+    glue,
     iam,
     lambda_,
     logs,
     s3,
     sagemaker,
+    sagemaker_featurestore_runtime,
     sagemaker_metrics,
     sagemaker_runtime,
     sqs,
     sts,
 )
+from selfmaker.analytics.queries import Queries
+from selfmaker.analytics.sandbox import AnalyticsSandbox
 from selfmaker.aws.edge import Edge, EdgeSettings
 from selfmaker.aws.port import Port
 from selfmaker.client.environment import SITE, Connection, job_environment
@@ -26,6 +31,8 @@ from selfmaker.events.dispatcher import Dispatcher
 from selfmaker.events.sagemaker_event import SagemakerEvents
 from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Mount
+from selfmaker.features.offline import OfflineStore
+from selfmaker.features.records import Records
 from selfmaker.functions import process as functions_process
 from selfmaker.functions.functions import Functions
 from selfmaker.iam.role import ensure_default_role
@@ -77,6 +84,9 @@ SERVICE_PACKAGES = (
     sqs,
     lambda_,
     events,
+    sagemaker_featurestore_runtime,
+    athena,
+    glue,
 )
 
 OWNER = "selfmaker"  # whose credentials ``run/credentials.json`` holds
@@ -145,6 +155,9 @@ class Parts:
         self._function_calls = AsynchronousCalls(store.queues, self._functions)
         told = SagemakerEvents(settings.account, store.tags, store.executions)
         self._dispatcher = Dispatcher(store.database, store.resources, told)
+        self._sandbox = self._new_sandbox()
+        self._offline = OfflineStore(store.database, store.resources, store.objects, self._sandbox)
+        self._queries = Queries(store.resources, store.objects, self._sandbox, self._offline.freshen)
         self.credentials = self._credentials_of(OWNER)
         self._services = Services(
             *vars(store).values(),
@@ -154,6 +167,9 @@ class Parts:
             self._executions,
             self._functions,
             self._dispatcher,
+            self._offline,
+            self._queries,
+            Records(store.database, self._offline.arrived),
         )
         self._services.add(self._inference_components)
         secret_of = secret_while_good(store.credentials)
@@ -179,11 +195,16 @@ class Parts:
         self._functions.start()
         self._function_calls.start(port)
         self._dispatcher.start(port)
+        self._sandbox.clear()
+        self._offline.start()
+        self._queries.start()
         self._executions.start(PipelinePort(port, self._store.objects))
 
     def end(self) -> None:
         """Close everything in the opposite order. Running jobs go on."""
         for part in (
+            self._queries,
+            self._offline,
             self._dispatcher,
             self._function_calls,
             self._functions,
@@ -204,6 +225,13 @@ class Parts:
         """An owner's access key and secret; the same after a restart."""
         owned = self._store.credentials.owned(owner)
         return owned[0] if owned else self._store.credentials.create(owner)
+
+    def _new_sandbox(self) -> AnalyticsSandbox:
+        settings = self._settings
+        executor = ProcessExecutor(settings.sandbox)
+        return AnalyticsSandbox(
+            Environments(settings.environments), executor, settings.home / "analytics", (settings.home,)
+        )
 
     def _new_functions(self) -> Functions:
         settings = self._settings
