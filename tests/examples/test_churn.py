@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -160,8 +161,6 @@ def test_parameters_reach_the_steps_and_the_api_approves(server, data):
 
 
 def settled(client, holds):
-    import time
-
     deadline = time.monotonic() + 120
     while True:
         described = client.describe_endpoint(EndpointName="customer-churn")
@@ -169,6 +168,18 @@ def settled(client, holds):
             return described
         assert time.monotonic() < deadline, described
         time.sleep(0.1)
+
+
+def test_an_approval_is_deployed_though_the_server_is_killed_at_once(server):
+    """The event of the approval is there after the restart, and the function is called then."""
+    client = server.client("sagemaker")
+    newest = versions(client)[-1]["ModelPackageArn"]
+    copy = client.create_model_package(ModelPackageGroupName=GROUP, SourceUri=newest)["ModelPackageArn"]
+    client.update_model_package(ModelPackageArn=copy, ModelApprovalStatus="Rejected")
+    client.update_model_package(ModelPackageArn=copy, ModelApprovalStatus="Approved")
+    server.kill()
+    client = server.start().client("sagemaker")
+    settled(client, lambda d: d["EndpointConfigName"].startswith(f"customer-churn-{copy.rpartition('/')[2]}-"))
 
 
 def test_the_definition_is_printed(server):
