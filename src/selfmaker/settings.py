@@ -68,6 +68,11 @@ SETTINGS = (
         "0",
         "Memory that the loaded models of a multi-model endpoint may have together, in MiB; 0: no limit.",
     ),
+    Setting(
+        "endpoint_log_mb",
+        "128",
+        "Size of a log file of an endpoint's instance, in MiB; the last two are kept. 0: one file without end.",
+    ),
     Setting("sandbox", "auto", "How jobs are isolated: auto, namespaces or bubblewrap."),
     Setting("verify_signatures", "true", "Check the SigV4 signature of every request."),
 )
@@ -91,6 +96,7 @@ class Settings:
     capture_flush_seconds: float
     multi_model_loaded: int
     multi_model_memory_mb: int
+    endpoint_log_mb: int
     sandbox: str
     verify_signatures: bool
 
@@ -132,6 +138,7 @@ def load(overrides: Mapping[str, str] | None = None, environment: Mapping[str, s
         capture_flush_seconds=_number("capture_flush_seconds", text["capture_flush_seconds"], float),
         multi_model_loaded=_number("multi_model_loaded", text["multi_model_loaded"], int),
         multi_model_memory_mb=_number("multi_model_memory_mb", text["multi_model_memory_mb"], int),
+        endpoint_log_mb=_number("endpoint_log_mb", text["endpoint_log_mb"], int),
         sandbox=_one_of("sandbox", text["sandbox"], ("auto", "namespaces", "bubblewrap")),
         verify_signatures=_one_of("verify_signatures", text["verify_signatures"].lower(), ("true", "false")) == "true",
     )

@@ -145,6 +145,7 @@ class Parts:
                 max(1, settings.multi_model_loaded),
                 settings.multi_model_memory_mb << 20,
                 settings.capture_flush_seconds,
+                settings.endpoint_log_mb << 20,
             ),
         )
         self._endpoints = Endpoints(neighbours, loop)

@@ -1,7 +1,9 @@
 """From the spec of a production variant to what answers for it: workers, several containers, or many models."""
 
 import asyncio
+import contextlib
 import secrets
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor as Threads
 from dataclasses import dataclass, replace
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from selfmaker import clock
-from selfmaker.errors import Invalid, SelfmakerError
+from selfmaker.errors import Invalid, NotFound, SelfmakerError
 from selfmaker.objects.store import ObjectStore
 from selfmaker.serving.capacity import workers
 from selfmaker.serving.channel import PRIMARY, WorkerFailed
@@ -30,6 +32,7 @@ _MISSING = (
     "Failed to download model data(bucket: {}, key: {}). Please ensure that there is an object located at the URL and "
     "that the role passed to CreateModel has permissions to download the model."
 )
+_FILES = 2  # of an instance's log
 T = TypeVar("T")
 
 
@@ -37,12 +40,14 @@ T = TypeVar("T")
 class Keep:
     """How long workers and models stay: ``idle`` is after how many seconds without a request a serverless variant has
     none; ``models`` and ``model_bytes`` are what a multi-model container keeps loaded (0 bytes: no limit);
-    ``captured`` is how many seconds captured requests wait until they are objects."""
+    ``captured`` is how many seconds captured requests wait until they are objects; ``log_bytes`` is the size of a log
+    file, of which each instance keeps two."""
 
     idle: float = 300.0
     models: int = 32
     model_bytes: int = 0
     captured: float = 10.0
+    log_bytes: int = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -89,14 +94,13 @@ class Builder:
 
     async def build(self, spec: VariantSpec) -> Answering:
         """What answers for ``spec``, not started yet. Raises SelfmakerError."""
-        instance = f"i-{secrets.token_hex(8)}{secrets.randbelow(16):x}"
         if len(spec.containers) > 1:
             stages: dict[str, Answering] = {}
             for number, container in enumerate(spec.containers, start=1):
                 hostname = container.hostname or f"container-{number}"
-                stages[hostname] = await self._container(spec, container, f"{instance}/{hostname}", hostname)
+                stages[hostname] = await self._container(spec, container, hostname, hostname)
             return InferencePipeline(spec.name, stages, direct=spec.direct)
-        built = await self._container(spec, spec.model, instance, PRIMARY)
+        built = await self._container(spec, spec.model, "", PRIMARY)
         if spec.serverless is not None and isinstance(built, Variant):
             return Serverless(built, spec.serverless, self._tools.keep.idle, self._loop)
         return built
@@ -109,8 +113,8 @@ class Builder:
             log.close()
         self._prepared, self._logs = [], []
 
-    async def _container(self, spec: VariantSpec, container: ModelSpec, instance: str, called: str) -> Answering:
-        log = await self._in_thread(lambda: self._open_log(spec, instance))
+    async def _container(self, spec: VariantSpec, container: ModelSpec, part: str, called: str) -> Answering:
+        log = await self._in_thread(lambda: self._open_log(spec, part))
         if container.many:
             return await self._multi_model(spec, container, log, called)
         prepared = await self._in_thread(lambda: self._prepare(container, log))
@@ -163,12 +167,24 @@ class Builder:
     def _prepare(self, model: ModelSpec, log: OutputLog) -> Prepared:
         return self._tools.preparation.prepare(model, self._place.region, {**self._known, **self.held}, log.say)
 
-    def _open_log(self, spec: VariantSpec, instance: str) -> OutputLog:
-        path = self._tools.logs / f"{self._place.folder.name}-{spec.name}-{instance.replace('/', '-')}.log"
-        log = OutputLog(path)
+    def _open_log(self, spec: VariantSpec, part: str) -> OutputLog:
+        """A log for one instance of the variant; ``part`` is the container's, if there are several."""
+        group = self._tools.log_group + self._place.endpoint
+        kept: deque[str] = deque()
+
+        def following() -> Path:
+            instance = f"i-{secrets.token_hex(8)}{secrets.randbelow(16):x}"
+            stream = f"{spec.name}/{instance}" + (f"/{part}" if part else "")
+            path = self._tools.logs / f"{self._place.folder.name}-{stream.replace('/', '-')}.log"
+            self._tools.log_streams.register(self._place.region, group, stream, path, clock.now_ms())
+            kept.append(stream)
+            if len(kept) > _FILES:
+                with contextlib.suppress(NotFound):
+                    self._tools.log_streams.delete_stream(self._place.region, group, kept.popleft())
+            return path
+
+        log = OutputLog(following(), self._tools.keep.log_bytes, following)
         self._logs.append(log)
-        group, stream = self._tools.log_group + self._place.endpoint, f"{spec.name}/{instance}"
-        self._tools.log_streams.register(self._place.region, group, stream, path, clock.now_ms())
         return log
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

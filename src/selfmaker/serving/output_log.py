@@ -1,9 +1,12 @@
 """The log of one variant's instance: the lines that all its workers print, each with its time.
 
-One event a line, ``<epoch ms> <text>``, so that a byte offset is a position in the log.
+One event a line, ``<epoch ms> <text>``, so that a byte offset is a position in the log. What prints without end gets
+one file after the other, and only the last ones are kept.
 """
 
 import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from selfmaker import clock
@@ -12,11 +15,17 @@ LONGEST_LINE = 256 * 1024  # CloudWatch's limit for one event; a longer line is 
 
 
 class OutputLog:
-    """Thread safe: each write of complete lines is one append. A full disk loses log lines, never the endpoint."""
+    """Thread safe: each write of complete lines is one append. A full disk loses log lines, never the endpoint.
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    A file gets ``limit`` bytes (0: any number); then ``following`` is asked for the next one's path.
+    """
+
+    def __init__(self, path: Path, limit: int = 0, following: Callable[[], Path] | None = None) -> None:
+        self._lock = threading.Lock()
+        self._limit = limit if following is not None else 0
+        self._following = following
+        self._descriptor = _opened(path)
+        self._size = os.fstat(self._descriptor).st_size
         self.last = ""
 
     def say(self, text: str) -> None:
@@ -33,11 +42,15 @@ class OutputLog:
         if said is not None:
             self.last = said[:1024].decode("utf-8", "replace").strip()
         block = memoryview(b"".join([prefix + piece + b"\n" for piece in pieces]))
-        try:
-            while block:
-                block = block[os.write(self._descriptor, block) :]
-        except OSError:
-            return
+        with self._lock:
+            try:
+                if self._limit and self._size + len(block) > self._limit:
+                    self._turn_over()
+                self._size += len(block)
+                while block:
+                    block = block[os.write(self._descriptor, block) :]
+            except OSError:
+                return
 
     def pump(self, source: int) -> None:
         """Record what comes from the file descriptor ``source`` until its end."""
@@ -55,3 +68,15 @@ class OutputLog:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+    def _turn_over(self) -> None:
+        """Go on in the next file."""
+        assert self._following is not None
+        before, self._descriptor = self._descriptor, _opened(self._following())
+        self._size = 0
+        os.close(before)
+
+
+def _opened(path: Path) -> int:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
