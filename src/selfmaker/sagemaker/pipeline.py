@@ -90,20 +90,8 @@ def update_pipeline(call: Call, request: Request) -> Output:
 def describe_pipeline(call: Call, request: Request) -> Output:
     row = find(call, request["PipelineName"])
     version = version_of(call, row.arn, request)
-    state = {
-        "PipelineArn": row.arn,
-        "PipelineName": row.name,
-        "PipelineDefinition": version.definition,
-        "PipelineStatus": row.status,
-        "CreationTime": row.created,
-        "LastModifiedTime": row.modified,
-        "LastRunTime": row.state.get("last_run"),
-        "CreatedBy": row.state.get("user"),
-        "LastModifiedBy": row.state.get("modified_by") or row.state.get("user"),
-        **members_of(version),
-    }
-    defaults = {"PipelineDisplayName": row.name}
-    return describe("sagemaker", "DescribePipeline", {**defaults, **row.document}, state)
+    state = {"PipelineDefinition": version.definition, **members_of(version)}
+    return describe("sagemaker", "DescribePipeline", described(row), state)
 
 
 @operation("sagemaker", "ListPipelines")
@@ -148,6 +136,22 @@ def delete_pipeline(call: Call, request: Request) -> Output:
             f"The pipeline {row.name} has executions that have not ended. Stop them before you delete it.",
         ) from None
     return {"PipelineArn": row.arn}
+
+
+def described(row: Resource) -> dict[str, Any]:
+    """All that is known of a pipeline apart from its versions, in the members of DescribePipeline."""
+    return {
+        "PipelineDisplayName": row.name,
+        **row.document,
+        "PipelineArn": row.arn,
+        "PipelineName": row.name,
+        "PipelineStatus": row.status,
+        "CreationTime": row.created,
+        "LastModifiedTime": row.modified,
+        "LastRunTime": row.state.get("last_run"),
+        "CreatedBy": row.state.get("user"),
+        "LastModifiedBy": row.state.get("modified_by") or row.state.get("user"),
+    }
 
 
 def find(call: Call, name_or_arn: str) -> Resource:

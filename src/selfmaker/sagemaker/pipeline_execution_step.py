@@ -24,7 +24,7 @@ def list_pipeline_execution_steps(call: Call, request: Request) -> Output:
     table = call.use(ExecutionTable)
     definition = parse(table.version(execution.pipeline, execution.version).definition)
     rows = [{**described(definition, row), "sequence": row.sequence} for row in table.steps(execution.id)]
-    usual = Usual(sort="sequence")
+    usual = Usual(sort="sequence", limit=100)  # the SDKs read one page only
     listed = page(rows, request, "PipelineExecutionSteps", name="StepName", usual=usual)
     return describe("sagemaker", "ListPipelineExecutionSteps", listed)
 

@@ -15,6 +15,7 @@ from selfmaker.sagemaker import (
     feature_metadata,
     model_package,
     model_package_group,
+    pipeline_search,
     training_job,
 )
 from selfmaker.sagemaker.search_filter import admits, values_at, with_tag_paths
@@ -124,6 +125,8 @@ _SEARCHABLE: Mapping[str, Kind] = {
     "TrainingJob": Kind("TrainingJob", _training_jobs),
     "ModelPackage": Kind("ModelPackage", _model_packages),
     "ModelPackageGroup": Kind("ModelPackageGroup", _model_package_groups),
+    "Pipeline": Kind("Pipeline", pipeline_search.pipelines),
+    "PipelineExecution": Kind("PipelineExecution", pipeline_search.executions),
     "Experiment": Kind("Experiment", experiment_search.experiments),
     "ExperimentTrial": Kind("Trial", experiment_search.trials),
     "ExperimentTrialComponent": Kind(

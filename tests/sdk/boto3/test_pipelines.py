@@ -394,6 +394,23 @@ class TestOperations:
         assert [row["PipelineName"] for row in found] == [f"{prefix}-{number}" for number in range(3)]
         assert "NextToken" not in rest
 
+    def test_search(self, pipelines: Pipelines) -> None:
+        client, name = pipelines.client, f"p-{uuid.uuid4().hex[:8]}"
+        text = json.dumps({"Version": "2020-12-01", "Steps": [fails(pipelines)]})
+        tags = [{"Key": "team", "Value": name}]
+        client.create_pipeline(PipelineName=name, RoleArn=ROLE, PipelineDefinition=text, Tags=tags)
+        run = pipelines.start(name, PipelineExecutionDisplayName="shown")
+        pipelines.ended(run)
+
+        def found(resource: str, member: str, value: str) -> list[Any]:
+            filters = [{"Name": member, "Operator": "Equals", "Value": value}]
+            answer = client.search(Resource=resource, SearchExpression={"Filters": filters})
+            return [result[resource] for result in answer["Results"]]
+
+        assert [row["PipelineName"] for row in found("Pipeline", "Tags.team", name)] == [name]
+        [row] = found("PipelineExecution", "PipelineExecutionArn", run)
+        assert (row["PipelineExecutionStatus"], row["PipelineExecutionDisplayName"]) == ("Failed", "shown")
+
     def test_deleting_takes_the_executions_along(self, pipelines: Pipelines) -> None:
         client, name = pipelines.client, pipelines.create(fails(pipelines))
         run = pipelines.start(name)

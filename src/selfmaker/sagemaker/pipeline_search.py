@@ -1,0 +1,28 @@
+"""Pipelines and their executions as Search sees them."""
+
+from typing import Any
+
+from selfmaker.aws.operation import Call
+from selfmaker.sagemaker import pipeline, pipeline_execution
+from selfmaker.sagemaker.search_filter import with_tag_paths
+from selfmaker.sagemaker.tag import tag_list
+from selfmaker.store.executions import ExecutionTable
+from selfmaker.store.resources import Resources
+from selfmaker.store.tags import Tags
+from selfmaker.workflow.expressions import as_text
+
+Documents = list[dict[str, Any]]
+
+
+def pipelines(call: Call) -> Documents:
+    rows = call.use(Resources).list(pipeline.KIND, call.region)
+    tags = call.use(Tags).of_all([row.arn for row in rows])
+    return [with_tag_paths({**pipeline.described(row), "Tags": tag_list(tags.get(row.arn, {}))}) for row in rows]
+
+
+def executions(call: Call) -> Documents:
+    documents = []
+    for execution in call.use(ExecutionTable).in_region(call.region):
+        values = [{"Name": n, "Value": as_text(v)} for n, v in execution.document["parameters"].items()]
+        documents.append({**pipeline_execution.described(execution), "PipelineParameters": values})
+    return documents
