@@ -46,6 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     "iam": SERVICE,
     "logs": SERVICE,
     "cloudwatch": SERVICE,
+    "application_autoscaling": SERVICE | {"cloudwatch"},
     "ecr": SERVICE,
     "sqs": SERVICE,
     "lambda_": SERVICE,

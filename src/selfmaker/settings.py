@@ -59,6 +59,16 @@ SETTINGS = (
         "Requests that an endpoint's data capture keeps are objects in S3 after so many seconds at the latest.",
     ),
     Setting(
+        "deployment_wait_scale",
+        "1",
+        "The waiting times of a DeploymentConfig are taken times this: 0.1 makes a minute of baking six seconds.",
+    ),
+    Setting(
+        "autoscaling_period_seconds",
+        "60",
+        "How often scaling policies are looked at; the periods and cooldowns of target tracking are counted in these.",
+    ),
+    Setting(
         "multi_model_loaded",
         "32",
         "Models that a multi-model endpoint keeps loaded at once; the least recently used goes when one more comes.",
@@ -94,6 +104,8 @@ class Settings:
     spot_discount: float
     serverless_idle_seconds: float
     capture_flush_seconds: float
+    deployment_wait_scale: float
+    autoscaling_period_seconds: float
     multi_model_loaded: int
     multi_model_memory_mb: int
     endpoint_log_mb: int
@@ -136,6 +148,8 @@ def load(overrides: Mapping[str, str] | None = None, environment: Mapping[str, s
         spot_discount=_fraction("spot_discount", text["spot_discount"]),
         serverless_idle_seconds=_number("serverless_idle_seconds", text["serverless_idle_seconds"], float),
         capture_flush_seconds=_number("capture_flush_seconds", text["capture_flush_seconds"], float),
+        deployment_wait_scale=_number("deployment_wait_scale", text["deployment_wait_scale"], float),
+        autoscaling_period_seconds=_number("autoscaling_period_seconds", text["autoscaling_period_seconds"], float),
         multi_model_loaded=_number("multi_model_loaded", text["multi_model_loaded"], int),
         multi_model_memory_mb=_number("multi_model_memory_mb", text["multi_model_memory_mb"], int),
         endpoint_log_mb=_number("endpoint_log_mb", text["endpoint_log_mb"], int),

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from selfmaker import (
+    application_autoscaling,
     athena,
     cloudwatch,
     ecr,
@@ -22,11 +24,13 @@ from selfmaker import (
     sqs,
     sts,
 )
+from selfmaker.application_autoscaling.scaler import Scaler
 from selfmaker.analytics.queries import Queries
 from selfmaker.analytics.sandbox import AnalyticsSandbox
 from selfmaker.aws.edge import Edge, EdgeSettings
 from selfmaker.aws.port import Port
 from selfmaker.client.environment import SITE, Connection, job_environment
+from selfmaker.cloudwatch.alarm import in_alarm
 from selfmaker.events.dispatcher import Dispatcher
 from selfmaker.events.sagemaker_event import SagemakerEvents
 from selfmaker.executors.process import ProcessExecutor
@@ -84,6 +88,7 @@ SERVICE_PACKAGES = (
     sqs,
     lambda_,
     events,
+    application_autoscaling,
     sagemaker_featurestore_runtime,
     athena,
     glue,
@@ -136,6 +141,7 @@ class Parts:
             executor=ProcessExecutor(settings.sandbox),
             log_streams=store.logs,
             async_invocations=AsyncInvocations(store.database),
+            metrics=store.metrics,
             surroundings=self._worker_variables,
             home=settings.home,
             cores=settings.slots,
@@ -147,9 +153,12 @@ class Parts:
                 settings.capture_flush_seconds,
                 settings.endpoint_log_mb << 20,
             ),
+            alarmed=partial(in_alarm, store.resources, store.metrics),
+            wait_scale=settings.deployment_wait_scale,
         )
         self._endpoints = Endpoints(neighbours, loop)
         self._inference_components = InferenceComponents(neighbours, loop)
+        self._scaler = Scaler(store.resources, store.metrics, self._endpoints, settings.autoscaling_period_seconds)
         self._executions = Executions(store.executions)
         store.jobs.watch(self._tell_pipelines)
         self._functions = self._new_functions()
@@ -192,6 +201,7 @@ class Parts:
         self._services.add(port)
         self._jobs.start()
         self._endpoints.start()
+        self._scaler.start()
         self._inference_components.start()
         self._functions.start()
         self._function_calls.start(port)
@@ -211,6 +221,7 @@ class Parts:
             self._functions,
             self._executions,
             self._inference_components,
+            self._scaler,
             self._endpoints,
             self._jobs,
             self._store.objects,

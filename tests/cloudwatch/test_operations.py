@@ -200,4 +200,4 @@ def test_metrics_are_listed_by_name_and_dimension(call, monkeypatch):
 
 
 def test_there_are_no_alarms(call):
-    assert alarm.describe_alarms(call, {}) == {"MetricAlarms": [], "CompositeAlarms": []}
+    assert alarm.describe_alarms(call, {})["MetricAlarms"] == []

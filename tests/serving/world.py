@@ -18,6 +18,7 @@ from selfmaker.serving.worker.transport import Message
 from selfmaker.store.async_invocations import AsyncInvocations
 from selfmaker.store.database import Database
 from selfmaker.store.log_streams import LogStreams
+from selfmaker.store.metrics import Metrics
 from selfmaker.store.resources import Resource, Resources
 from selfmaker.store.schema import metadata
 from selfmaker.store.tags import Tags
@@ -76,11 +77,13 @@ class World:
         self.open()
         self.objects.create_bucket("box", REGION)
 
-    def open(self):
+    def open(self, wait_scale=1.0):
         self.database = Database(f"sqlite:///{self.home / 'db'}")
         metadata.create_all(self.database.engine)
         self.objects = ObjectStore(self.database, self.home / "objects")
         self.resources = Resources(self.database)
+        self.metrics = Metrics(self.database)
+        self.alarms = set()
         self.logs = LogStreams(self.database, self.home / "logs")
         self.neighbours = Neighbours(
             resources=self.resources,
@@ -89,6 +92,9 @@ class World:
             executor=self.executor,
             log_streams=self.logs,
             async_invocations=AsyncInvocations(self.database),
+            metrics=self.metrics,
+            wait_scale=wait_scale,
+            alarmed=lambda region, names: [name for name in names if name in self.alarms],
             surroundings=lambda region: {"AROUND": region},
             home=self.home,
             cores=2,

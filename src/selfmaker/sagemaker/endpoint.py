@@ -11,7 +11,7 @@ from selfmaker.aws.listing import page
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, Conflict, NotFound
-from selfmaker.sagemaker import endpoint_config, endpoint_lineage
+from selfmaker.sagemaker import deployment_config, endpoint_config, endpoint_lineage
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.serving import endpoints
@@ -29,6 +29,7 @@ _HELD = 2.0  # seconds that a Describe of an endpoint in progress waits for the 
 def create_endpoint(call: Call, request: Request) -> Output:
     config = endpoint_config.find(call, request["EndpointConfigName"])
     spec = endpoint_config.deployment_spec(call, config)
+    deployment_config.check(request.get("DeploymentConfig"), sum(variant.instances for variant in spec.variants))
     tag_values = tag_mapping(request.get("Tags", []))
     arn = sagemaker_arn(call, "endpoint", request["EndpointName"])
     now = clock.now()
@@ -88,6 +89,7 @@ def update_endpoint(call: Call, request: Request) -> Output:
     if request.get("RetainAllVariantProperties") and "serving" in endpoint.state:
         excluded = {item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties", [])}
         spec = _retaining(spec, DeploymentSpec.from_json(endpoint.state["serving"]), excluded)
+    deployment_config.check(request.get("DeploymentConfig"), sum(variant.instances for variant in spec.variants))
     state: dict[str, Any] = {"FailureReason": None}
     if "DeploymentConfig" in request:
         state["LastDeploymentConfig"] = request["DeploymentConfig"]
@@ -174,7 +176,7 @@ def described(call: Call, endpoint: Resource) -> dict[str, Any]:
             result["AsyncInferenceConfig"] = _asynchronous(call, serving.config, serving.asynchronous)
         result["DataCaptureConfig"] = _data_capture(call, serving.config, serving.capture)
         if pending is not None:
-            result["PendingDeploymentSummary"] = _pending(pending)
+            result["PendingDeploymentSummary"] = _pending(pending, state.get("rollout"))
     return result
 
 
@@ -193,7 +195,9 @@ def _summary(wanted: VariantSpec, now: VariantSpec, state: dict[str, Any]) -> di
     }
 
 
-def _pending(spec: DeploymentSpec) -> dict[str, Any]:
+def _pending(spec: DeploymentSpec, rollout: dict[str, Any] | None) -> dict[str, Any]:
+    """``rollout``: which share of the requests the new workers have, and in what state they are, once there are any."""
+    share, status = (rollout["share"], rollout["status"]) if rollout else (0.0, "Creating")
     return {
         "EndpointConfigName": spec.config,
         "StartTime": spec.created,
@@ -201,12 +205,12 @@ def _pending(spec: DeploymentSpec) -> dict[str, Any]:
             {
                 "VariantName": variant.name,
                 "DeployedImages": _images(variant, None),
-                "CurrentWeight": 0.0,
+                "CurrentWeight": variant.weight * share,
                 "DesiredWeight": variant.weight,
-                **({} if variant.serverless else {"CurrentInstanceCount": 0}),
+                **({} if variant.serverless else {"CurrentInstanceCount": variant.instances if rollout else 0}),
                 **_capacity("Desired", variant),
                 "InstanceType": variant.instance_type or None,
-                "VariantStatus": [{"Status": "Creating", "StartTime": spec.created}],
+                "VariantStatus": [{"Status": status, "StartTime": spec.created}],
             }
             for variant in spec.variants
         ],

@@ -21,6 +21,7 @@ from selfmaker.errors import SelfmakerError
 from selfmaker.sagemaker_runtime.answer import checked, output_of, refusal
 from selfmaker.services import Services
 from selfmaker.serving.endpoints import Endpoints
+from selfmaker.serving.meter import Meter
 from selfmaker.serving.variant import Variant
 from selfmaker.serving.worker.transport import Message
 
@@ -46,6 +47,7 @@ class QuickInvocation:
 
     def __call__(self, http: HttpRequest, tell: Tell) -> bool:
         """Whether the request is taken; ``tell`` then gets its answer."""
+        came = perf_counter()
         path, headers, body = http.path, http.headers, http.body
         if (
             http.method != "POST"
@@ -61,14 +63,15 @@ class QuickInvocation:
                 return False
             secret = self._secret_of(signature.access_key)
             sigv4.verify(signature, http, secret, sigv4.digest_of(body.data))
-            variant = self._endpoints.variant(signature.region, path[len(_BEFORE) : -len(_AFTER)])
+            chosen = self._endpoints.variant(signature.region, path[len(_BEFORE) : -len(_AFTER)])
         except (sigv4.RejectionError, SelfmakerError):
             return False
         content_type, accept = headers.get("content-type", ""), headers.get("accept", "")
-        if variant is None or signature.service != "sagemaker" or len(content_type) + len(accept) > _LONGEST_FIELD:
+        if chosen is None or signature.service != "sagemaker" or len(content_type) + len(accept) > _LONGEST_FIELD:
             return False
-        invocation = _Invocation(self, http, signature, variant, tell)
-        variant.ask(Message(0, content_type, accept, "", body.data), invocation)
+        invocation = _Invocation(self, http, signature, chosen, tell)
+        invocation.overhead = invocation.began - came
+        chosen[0].ask(Message(0, content_type, accept, "", body.data), invocation)
         return True
 
     def answer(self, invocation: "_Invocation", answer: Message | None, problem: BaseException | None) -> None:
@@ -113,13 +116,20 @@ class QuickInvocation:
 class _Invocation:
     """One on its way: what the worker's answer is told to, in place of a future."""
 
-    __slots__ = ("_done", "began", "http", "quick", "signature", "tell", "variant")
+    __slots__ = ("_done", "began", "http", "meter", "overhead", "quick", "signature", "tell", "variant")
 
     def __init__(
-        self, quick: QuickInvocation, http: HttpRequest, signature: sigv4.Signature, variant: Variant, tell: Tell
+        self,
+        quick: QuickInvocation,
+        http: HttpRequest,
+        signature: sigv4.Signature,
+        chosen: tuple[Variant, Meter],
+        tell: Tell,
     ) -> None:
-        self.quick, self.http, self.signature, self.variant, self.tell = quick, http, signature, variant, tell
+        self.quick, self.http, self.signature, self.tell = quick, http, signature, tell
+        self.variant, self.meter = chosen
         self.began = perf_counter()
+        self.overhead = 0.0
         self._done = False
 
     def done(self) -> bool:
@@ -130,10 +140,13 @@ class _Invocation:
 
     def set_result(self, answer: Message) -> None:
         self._done = True
+        came = perf_counter()
         self.quick.answer(self, answer, None)
+        self.meter.count(answer.status, came - self.began, self.overhead + perf_counter() - came)
 
     def set_exception(self, problem: BaseException) -> None:
         self._done = True
+        self.meter.count(getattr(problem, "status", 500), perf_counter() - self.began, self.overhead)
         self.quick.answer(self, None, problem)
 
 

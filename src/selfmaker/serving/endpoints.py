@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,10 +23,13 @@ from selfmaker.serving import async_inference
 from selfmaker.serving.async_queues import AsyncQueues
 from selfmaker.serving.building import Keep, Tools
 from selfmaker.serving.capture import deliver_left_behind
-from selfmaker.serving.delivery import PLAIN, Delivery
+from selfmaker.serving.delivery import PLAIN, Answering, Delivery
 from selfmaker.serving.deployment import Deployment, with_changes
+from selfmaker.serving.endpoint_metrics import HOST_NAMESPACE, NAMESPACE, EndpointMetrics
+from selfmaker.serving.meter import Meter
 from selfmaker.serving.model_files import ModelFiles
 from selfmaker.serving.preparation import Around, Environments, Preparation, Surroundings
+from selfmaker.serving.rollout import roll_out, rollout_of
 from selfmaker.serving.router import Key, Router
 from selfmaker.serving.spec import DeploymentSpec
 from selfmaker.serving.variant import Variant
@@ -34,6 +38,7 @@ from selfmaker.serving.worker_process import Launcher, end_left_behind
 from selfmaker.store import tags
 from selfmaker.store.async_invocations import AsyncInvocations
 from selfmaker.store.log_streams import LogStreams
+from selfmaker.store.metrics import Metrics
 from selfmaker.store.resources import Change, Document, Resource, Resources
 
 _log = logging.getLogger(__name__)
@@ -42,8 +47,9 @@ T = TypeVar("T")
 KIND = "Endpoint"
 LOG_GROUP = "/aws/sagemaker/Endpoints/"
 CREATING, IN_SERVICE, UPDATING, RETURNING = "Creating", "InService", "Updating", "SystemUpdating"
+ROLLING_BACK = "RollingBack"
 DELETING, FAILED, OUT_OF_SERVICE = "Deleting", "Failed", "OutOfService"
-IN_PROGRESS = (CREATING, UPDATING, RETURNING, DELETING)
+IN_PROGRESS = (CREATING, UPDATING, RETURNING, ROLLING_BACK, DELETING)
 
 _LONGEST_REASON = 1024
 _NO_COMPONENT = (
@@ -56,7 +62,8 @@ _PARTING = 5.0  # seconds that requests in hand have to finish when their endpoi
 @dataclass(frozen=True)
 class Neighbours:
     """The parts of the server that serving works with. ``home`` is the folder that workers must not see; ``mounts``
-    are what the variables of ``surroundings`` speak of."""
+    are what the variables of ``surroundings`` speak of. ``alarmed`` gives those of the named alarms that are in alarm;
+    the waiting times of an update are taken times ``wait_scale``."""
 
     resources: Resources
     objects: ObjectStore
@@ -64,6 +71,7 @@ class Neighbours:
     executor: Executor
     log_streams: LogStreams
     async_invocations: AsyncInvocations
+    metrics: Metrics
     surroundings: Surroundings
     home: Path
     cores: int
@@ -87,9 +95,7 @@ class Family:
 class Endpoints:
     """Thread safe, but for ``invoke``, which is for the loop. ``loop`` runs on a thread of its own."""
 
-    def __init__(
-        self, neighbours: Neighbours, loop: asyncio.AbstractEventLoop, family: Family | None = None
-    ) -> None:
+    def __init__(self, neighbours: Neighbours, loop: asyncio.AbstractEventLoop, family: Family | None = None) -> None:
         family = family or Family()
         self._resources = neighbours.resources
         self._loop = loop
@@ -123,11 +129,15 @@ class Endpoints:
         )
         self._queues = AsyncQueues(asking, loop)
         self._router = Router()
+        self._metrics = EndpointMetrics(neighbours.metrics, loop, self._threads)
+        self._wait_scale, self._alarmed = neighbours.wait_scale, neighbours.alarmed
         self._live: dict[Key, Deployment] = {}
         self._leaving: set[Deployment] = set()  # no longer in service, and not yet down
         self._kept: dict[Key, list[str]] = {}  # the folders that the rows speak of, whether workers are up or not
         self._locks: dict[Key, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        for namespace in (NAMESPACE, HOST_NAMESPACE):
+            neighbours.metrics.feed(namespace, self._metrics.keep)
         self._changed = threading.Condition()
         self._closed = False
 
@@ -200,14 +210,11 @@ class Endpoints:
             raise Invalid(_NO_COMPONENT)
         return await self._router.invoke((region, name), request, target, delivery)
 
-    def variant(self, region: str, name: str) -> Variant | None:
-        """Where the next plain invocation goes, when that is to ordinary workers which may be asked directly. Raises
-        Invalid."""
-        deployment = self._live.get((region, name))
-        if deployment is None or deployment.spec.asynchronous is not None:
-            return None
+    def variant(self, region: str, name: str) -> tuple[Variant, Meter] | None:
+        """Where the next plain invocation goes, when that is to ordinary workers which may be asked directly, and what
+        counts it. Raises Invalid."""
         chosen = self._router.next((region, name))
-        return chosen if type(chosen) is Variant else None
+        return (chosen[0], chosen[1]) if chosen is not None and type(chosen[0]) is Variant else None
 
     def accept(self, region: str, name: str, document: Document) -> None:
         """Take an asynchronous invocation in; from here on it is not lost. Blocks."""
@@ -217,6 +224,7 @@ class Endpoints:
 
     def start(self) -> None:
         """Bring back what an earlier server had in service, and go on with what it had begun. The loop is running."""
+        self._on_loop(self._start_counting())
         end_left_behind(self._tools.runs)
         self._tools.runs.mkdir(mode=0o700, parents=True, exist_ok=True)
         rows = self._resources.list(self._family.kind)
@@ -225,9 +233,11 @@ class Endpoints:
         for row in rows:
             key = (row.region, row.name)
             self._kept[key] = [name for name in row.state.get("held", {}).values() if self._files.hold(name)]
-            if row.status in (IN_SERVICE, UPDATING, RETURNING, OUT_OF_SERVICE):
+            if row.status in (IN_SERVICE, UPDATING, RETURNING, ROLLING_BACK, OUT_OF_SERVICE):
                 self._on_loop(self._expect(key))
-                if row.status != UPDATING:
+                if row.status == ROLLING_BACK:  # the new workers went with the server that rolled them back
+                    self._write(key, Change(RETURNING, {"pending": None, "rollout": None}))
+                elif row.status != UPDATING:
                     self._write(key, Change(RETURNING))
                 self._perform(key, self._come_back)
             elif row.status == CREATING:
@@ -269,11 +279,40 @@ class Endpoints:
             await self._written(key, Change(status, {"pending": None, "FailureReason": _reason(error)}))
             return
         before = self._live.get(key)
-        if before is not None:  # from here on ``_close`` knows of it, wherever it cuts this short
-            self._leaving.add(before)
+        if before is not None:  # from here on ``_close`` knows of both, wherever it cuts this short
+            self._leaving |= {before, deployment}
+            problem = await self._rolled_out(key, deployment, row.state.get("LastDeploymentConfig"))
+            self._leaving.discard(deployment if problem is None else before)
+            if problem is not None:
+                await self._roll_back(key, deployment, problem)
+                return
         await self._put_in_service(key, deployment)
         if before is not None:
             self._spawn(self._leave(before, before.patience))
+
+    async def _rolled_out(self, key: Key, deployment: Deployment, config: Document | None) -> str | None:
+        """Give ``deployment`` its share of the requests, step by step. Why it must be taken back, or None."""
+        instances = sum(variant.instances for variant in deployment.spec.variants)
+        rollout = rollout_of(config, instances, self._wait_scale)
+        if rollout.at_once and not rollout.alarms:
+            return None
+        self._count(key, deployment)
+
+        async def shift(share: float, status: str) -> None:
+            self._router.split(key, deployment.fleet, share)
+            await self._written(key, Change(UPDATING, {"rollout": {"share": share, "status": status}}))
+
+        async def alarmed(names: tuple[str, ...]) -> list[str]:
+            return await self._in_thread(lambda: self._alarmed(key[0], names))
+
+        return await roll_out(rollout, shift, alarmed)
+
+    async def _roll_back(self, key: Key, deployment: Deployment, problem: str) -> None:
+        self._router.split(key, deployment.fleet, 0.0)
+        await self._written(key, Change(ROLLING_BACK, {"rollout": {"share": 0.0, "status": "Deleting"}}))
+        await self._leave(deployment, deployment.patience)
+        state: Document = {"pending": None, "rollout": None, "FailureReason": problem[:_LONGEST_REASON]}
+        await self._written(key, Change(IN_SERVICE, state))
 
     async def _adjust(self, key: Key) -> None:
         row = await self._row(key)
@@ -282,9 +321,11 @@ class Endpoints:
             return
         failure: str | None = None
         try:
+            self._count(key, deployment)
             await deployment.adjust(DeploymentSpec.from_json(row.state["serving"]))
         except SelfmakerError as error:
             failure = _reason(error)
+        self._count(key, deployment)
         await self._written(key, Change(IN_SERVICE, {"FailureReason": failure, "adjusted": None, "before": None}))
 
     async def _come_back(self, key: Key) -> None:
@@ -301,6 +342,7 @@ class Endpoints:
                     return
             else:
                 self._live[key] = deployment
+                self._count(key, deployment)
                 self._router.put(key, deployment.fleet)
                 self._queues.attend(key, deployment)
         if "pending" in row.state:
@@ -319,11 +361,13 @@ class Endpoints:
         await self._in_thread(lambda: self._resources.delete(self._family.kind, key[0], key[1], also=also))
         await self._in_thread(lambda: self._queues.forget(key))
         await self._keep(key, [])
+        self._metrics.forget(key)
         self._announce()
 
     async def _put_in_service(self, key: Key, deployment: Deployment) -> None:
         """Switch to ``deployment``, then say so in the row."""
         self._live[key] = deployment
+        self._count(key, deployment)
         self._router.put(key, deployment.fleet)
         self._queues.attend(key, deployment)
         state: Document = {
@@ -331,11 +375,25 @@ class Endpoints:
             "held": dict(deployment.held),
             "since": clock.now(),
             "pending": None,
+            "rollout": None,
             "FailureReason": None,
         }
         document = {"EndpointConfigName": deployment.spec.config}
         await self._written(key, Change(IN_SERVICE, state, document))
         await self._keep(key, list(deployment.held.values()))
+
+    def _count(self, key: Key, deployment: Deployment) -> None:
+        """Have the deployment's invocations counted as the endpoint's."""
+        if self._family.kind != KIND:
+            return
+        meters = {}
+        for spec in deployment.spec.variants:
+            if spec.name in deployment.fleet.variants:
+                watched = self._metrics.watch(key, spec.name)
+                meters[spec.name] = watched.meter
+                watched.instances = spec.instances
+                watched.pids = partial(_pids, deployment.fleet.variants[spec.name])
+        deployment.fleet.meters = meters
 
     async def _leave(self, deployment: Deployment, patience: float) -> None:
         """Take down what is no longer in service. Should that be cut short, ``_close`` does the rest."""
@@ -410,6 +468,9 @@ class Endpoints:
     def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
+    async def _start_counting(self) -> None:
+        self._metrics.start()
+
     async def _expect(self, key: Key) -> None:
         self._router.expect(key)
 
@@ -424,6 +485,11 @@ class Endpoints:
             self._router.remove(key)
         deployments = {*live.values(), *self._leaving}
         await asyncio.gather(*(deployment.take_down(0) for deployment in deployments), return_exceptions=True)
+        await self._metrics.close()
+
+
+def _pids(variant: Answering) -> list[int]:
+    return getattr(variant, "pids", [])
 
 
 def _reason(error: SelfmakerError) -> str:

@@ -1,7 +1,7 @@
 """Metrics: series named by namespace, name and dimensions; each sample is a row."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,16 @@ class Metrics:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._feeds: dict[str, list[Callable[[], None]]] = {}
+
+    def feed(self, namespace: str, source: Callable[[], None]) -> None:
+        """Have ``source``, too, called before anything of the namespace is read: it puts what is counted elsewhere."""
+        self._feeds.setdefault(namespace, []).append(source)
+
+    def _fed(self, namespace: str | None) -> None:
+        names = list(self._feeds) if namespace is None else [namespace]
+        for source in dict.fromkeys(source for name in names for source in self._feeds.get(name, [])):
+            source()
 
     def put(
         self,
@@ -123,6 +133,7 @@ class Metrics:
     def buckets(self, metric: Metric, period: Period, unit: str | None = None) -> list[Sample]:
         """What each range of the period holds, as one Sample a range and unit, in time order; ``at`` is where the
         range begins. Ranges without samples are absent."""
+        self._fed(metric.namespace)
         t = metric_samples.c
         number = cast((t.at - period.start) / period.seconds, Integer).label("number")
         query = select(number, t.unit, func.sum(t.count), func.sum(t.sum), func.min(t.minimum), func.max(t.maximum))
@@ -136,6 +147,7 @@ class Metrics:
     def values(self, metric: Metric, period: Period, unit: str | None = None) -> dict[float, list[tuple[float, float]]]:
         """The (value, count) of each range, by where the range begins, values ascending. Ranges that hold anything of
         which the single values are not known are absent."""
+        self._fed(metric.namespace)
         t = metric_samples.c
         number = cast((t.at - period.start) / period.seconds, Integer).label("number")
         query = select(number, t.minimum, t.maximum, func.sum(t.count))
@@ -152,6 +164,7 @@ class Metrics:
     def list(self, region: str, *, namespace: str | None = None, name: str | None = None, since: float = 0.0,
              after: int = 0) -> list[tuple[int, Metric]]:  # fmt: skip
         """Series with samples at or after ``since``, each with its number, by number, from behind ``after`` on."""
+        self._fed(namespace)
         t = metrics.c
         query = select(metrics).where(t.region == region, t.id > after, t.latest >= since).order_by(t.id)
         if namespace is not None:

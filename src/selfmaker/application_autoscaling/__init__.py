@@ -1,0 +1,1 @@
+"""Application Auto Scaling: the instance counts of endpoints' variants follow their metrics."""

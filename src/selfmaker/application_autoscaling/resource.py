@@ -1,0 +1,50 @@
+"""What can be scaled, as requests name it: an endpoint's variant, by its instance count."""
+
+import re
+from typing import Any
+
+from selfmaker.aws.errors import AwsError
+from selfmaker.aws.operation import Call
+
+NAMESPACE = "sagemaker"
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+
+_RESOURCE = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
+
+
+def endpoint_and_variant(resource_id: str) -> tuple[str, str]:
+    """The names in ``endpoint/NAME/variant/NAME``."""
+    found = _RESOURCE.fullmatch(resource_id)
+    if found is None:
+        raise invalid(f"Resource ID {resource_id} is not of the form endpoint/my-endpoint/variant/my-variant.")
+    return found[1], found[2]
+
+
+def check(request: dict[str, Any]) -> None:
+    """Raises AWS's error for what cannot be scaled here. Members that are absent are not looked at."""
+    if request.get("ServiceNamespace", NAMESPACE) != NAMESPACE or request.get("ScalableDimension") not in (
+        None,
+        DIMENSION,
+    ):
+        raise invalid(
+            "Unsupported service namespace, resource type or scalable dimension: selfmaker scales "
+            f"{DIMENSION} of {NAMESPACE}."
+        )
+    if "ResourceId" in request:
+        endpoint_and_variant(request["ResourceId"])
+
+
+def named(call: Call, request: dict[str, Any]) -> str:
+    """The resource and its dimension as a request names them, for messages."""
+    return (
+        f"service namespace: {request['ServiceNamespace']}, resource ID: {request['ResourceId']}, "
+        f"scalable dimension: {request['ScalableDimension']}"
+    )
+
+
+def invalid(message: str) -> AwsError:
+    return AwsError("ValidationException", message)
+
+
+def not_found(message: str) -> AwsError:
+    return AwsError("ObjectNotFoundException", message)
