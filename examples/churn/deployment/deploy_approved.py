@@ -5,12 +5,14 @@ the place of a newer one that is approved.
 """
 
 import os
+import time
 
 import boto3
 from botocore.exceptions import ClientError
 
 ENDPOINT = os.environ.get("ENDPOINT_NAME", "customer-churn")
 INSTANCE_TYPE = os.environ.get("INSTANCE_TYPE", "ml.m5.large")
+PATIENCE = 40  # seconds: less than the function's timeout
 ROLE = os.environ.get("EXECUTION_ROLE_ARN", "")
 
 
@@ -43,16 +45,27 @@ def deploy(client, package):
         "InitialInstanceCount": 1,
     }
     unless_there(client.create_endpoint_config, EndpointConfigName=name, ProductionVariants=[variant])
-    try:
-        described = client.describe_endpoint(EndpointName=ENDPOINT)
-    except ClientError as error:
-        if "could not find" not in str(error).lower():
-            raise
+    described = settled(client)
+    if described is None:
         unless_there(client.create_endpoint, EndpointName=ENDPOINT, EndpointConfigName=name)
-        return name
-    if described["EndpointConfigName"] != name:
-        client.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName=name)  # refused while it changes: tried again
+    elif described["EndpointConfigName"] != name:
+        client.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName=name)  # if it still changes: tried again later
     return name
+
+
+def settled(client):
+    """The endpoint once it is not changing, or as it is when the patience ends; None where there is none."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            described = client.describe_endpoint(EndpointName=ENDPOINT)
+        except ClientError as error:
+            if "could not find" not in str(error).lower():
+                raise
+            return None
+        if described["EndpointStatus"] in ("InService", "Failed") or time.monotonic() > deadline:
+            return described
+        time.sleep(0.5)
 
 
 def unless_there(create, **request):
