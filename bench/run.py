@@ -9,7 +9,18 @@ from pathlib import Path
 from report import Row, print_table
 
 HERE = Path(__file__).resolve().parent
-BENCHES = ("training_job", "pipeline", "jobs", "environments", "s3", "channel", "invoke", "transform", "accelerated")
+BENCHES = (
+    "training_job",
+    "pipeline",
+    "jobs",
+    "environments",
+    "s3",
+    "channel",
+    "invoke",
+    "serverless",
+    "transform",
+    "accelerated",
+)
 
 
 def machine() -> str:
