@@ -140,8 +140,8 @@ def _described(row: Resource) -> dict[str, Any]:
         status["AthenaError"] = error
     elif row.status == CANCELLED:
         status["StateChangeReason"] = "Query cancelled by user"
-    started = state.get("started", ended or row.created)
-    end = ended or clock.now()
+    started: float = state.get("started", ended or row.created)
+    end: float = ended or clock.now()
     ending = ".txt" if kind == "DDL" else ".csv"
     return {
         "QueryExecutionId": row.name,

@@ -52,6 +52,7 @@ class Functions:
         self._lock = threading.Condition()
         self._idle: dict[str, list[FunctionProcess]] = {}
         self._busy: dict[str, int] = {}
+        self._calling: set[FunctionProcess] = set()
         self._builds: dict[str, Future[Environment]] = {}
         self._closed = threading.Event()
         self._reaper = threading.Thread(target=self._reap, name="selfmaker-function-reaper", daemon=True)
@@ -69,6 +70,10 @@ class Functions:
         self.threads.shutdown(wait=False, cancel_futures=True)
         for process in self._take_idle(lambda process: True):
             self._end(process)
+        with self._lock:
+            busy = list(self._calling)
+        for process in busy:
+            process.kill()
 
     def prepare(self, runtime: str) -> "Future[Environment]":
         """Have the environment of a runtime built; the same future for all. A build that failed is tried again."""
@@ -87,7 +92,11 @@ class Functions:
         self._enter(plan)
         try:
             process = self._warm(plan) or self._new(plan, environment)
+            with self._lock:
+                self._calling.add(process)
             outcome = process.invoke(call)
+            with self._lock:
+                self._calling.discard(process)
             self._keep(process)
             return outcome
         finally:

@@ -77,7 +77,8 @@ class AsynchronousCalls:
             if not taken:
                 self._slots.release()
                 return
-            threading.Thread(target=self._make, args=(port, taken[0]), name="selfmaker-function-event").start()
+            thread = threading.Thread(target=self._make, args=(port, taken[0]), daemon=True)
+            thread.start()
 
     def _make(self, port: Port, message: Message) -> None:
         try:

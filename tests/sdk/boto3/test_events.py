@@ -240,3 +240,47 @@ def test_what_was_accepted_survives_a_kill(new_server) -> None:
         heard = listener.heard()
         assert heard, numbers
         numbers |= {event["detail"]["n"] for event in heard}
+
+
+def test_a_change_that_no_target_has_heard_of_survives_a_kill(new_server, account_on) -> None:
+    server = new_server()
+    account, listener = account_on(server), Listener(server, "rule")
+    listener.rule({"source": ["aws.sagemaker"], "detail-type": ["SageMaker Model State Change"]})
+    model = {"Image": account.sklearn, "ModelDataUrl": account.put("m.tar.gz", "x")}
+    names = [f"m{number}" for number in range(20)]
+    for name in names:
+        account.sagemaker.create_model(ModelName=name, PrimaryContainer=model, ExecutionRoleArn=ROLE)
+    server.kill()
+    server.start()
+    listener.connect(server)
+    heard: set[str] = set()
+    while heard < set(names):
+        events = listener.heard()
+        assert events, heard
+        heard |= {event["detail"]["ModelName"] for event in events}
+
+
+def test_a_pipeline_is_started_once_with_values_of_the_event(listener, account) -> None:
+    definition = {
+        "Version": "2020-12-01",
+        "Parameters": [{"Name": "Which", "Type": "String"}],
+        "Steps": [{"Name": "End", "Type": "Fail", "Arguments": {"ErrorMessage": {"Get": "Parameters.Which"}}}],
+    }
+    arn = account.sagemaker.create_pipeline(
+        PipelineName=listener.name, PipelineDefinition=json.dumps(definition), RoleArn=ROLE, ClientRequestToken="t" * 32
+    )["PipelineArn"]
+    parameters = {"PipelineParameterList": [{"Name": "Which", "Value": "$.detail.which"}]}
+    target = {"Arn": arn, "RoleArn": ROLE, "SageMakerPipelineParameters": parameters}
+    listener.rule({"source": ["my.app"]}, target=target)
+    kind = "SageMaker Model Building Pipeline Execution Status Change"
+    told = {"source": ["aws.sagemaker"], "detail-type": [kind], "detail": {"pipelineArn": [arn]}}
+    listener.rule(told, name=listener.name + "-told")
+    listener.put({"which": "this one"})
+    events = listener.heard(2)
+    assert [event["detail"]["currentPipelineExecutionStatus"] for event in events][-1] == "Failed"
+    executions = account.sagemaker.list_pipeline_executions(PipelineName=listener.name)["PipelineExecutionSummaries"]
+    assert len(executions) == 1
+    execution = executions[0]["PipelineExecutionArn"]
+    assert events[-1]["resources"] == [arn, execution]
+    given = account.sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=execution)
+    assert given["PipelineParameters"] == [{"Name": "Which", "Value": "this one"}]

@@ -231,3 +231,50 @@ def test_bad_functions_are_refused(client, make) -> None:
     assert refused(client.invoke, FunctionName=name, Payload=b"{") == "InvalidRequestContentException"
     assert refused(client.invoke, FunctionName="nobody") == "ResourceNotFoundException"
     assert refused(client.get_function, FunctionName="f") == "ResourceNotFoundException"
+
+
+def test_an_event_that_a_kill_cut_off_is_made_again(new_server, account_on) -> None:
+    server = new_server()
+    account, client = account_on(server), server.client("lambda")
+    code = (
+        "import boto3, time\ns3 = boto3.client('s3')\n"
+        "def handler(event, context):\n"
+        f"    s3.put_object(Bucket={account.bucket!r}, Key='runs/' + context.aws_request_id, Body=b'')\n"
+        "    time.sleep(event)\n"
+        f"    s3.put_object(Bucket={account.bucket!r}, Key='done', Body=b'')\n"
+    )
+    client.create_function(
+        FunctionName="f", Runtime="python3.11", Role=ROLE, Handler="index.handler", Timeout=60,
+        Code={"ZipFile": archive(index=code)},
+    )  # fmt: skip
+    client.invoke(FunctionName="f", InvocationType="Event", Payload=b"2")
+    deadline = time.monotonic() + 60
+    while not account.keys("runs/"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    server.kill()
+    server.start()
+    account.connect()
+    while "done" not in account.keys(""):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert len(account.keys("runs/")) == 2
+
+
+def test_a_server_that_stops_waits_for_no_function(new_server) -> None:
+    server = new_server()
+    client = server.client("lambda")
+    client.create_function(
+        FunctionName="f", Runtime="python3.11", Role=ROLE, Handler="index.sleep", Timeout=900,
+        Code={"ZipFile": archive(index=HANDLER)},
+    )  # fmt: skip
+    client.invoke(FunctionName="f", InvocationType="Event")
+    deadline = time.monotonic() + 60
+    logs = server.client("logs")
+    while (
+        not (groups := logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/f")["logGroups"])
+        or not (logs.filter_log_events(logGroupName=groups[0]["logGroupName"], filterPattern="sleeping")["events"])
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    server.stop()  # raises when the server is still there after a minute
