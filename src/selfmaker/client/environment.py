@@ -3,6 +3,7 @@
 ``selfmaker run``, ``selfmaker env``, ``selfmaker.activate`` and the jobs all get their variables here.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,7 @@ def client_environment(
     changes = {
         **_essentials(connection, environment, region or connection.region, str(SITE)),
         "SELFMAKER_HOME": str(home),
+        "SELFMAKER_PYTHON": sys.executable,
         "AWS_CONFIG_FILE": profiles.config_file,
         "AWS_SHARED_CREDENTIALS_FILE": profiles.credentials_file,
     }
