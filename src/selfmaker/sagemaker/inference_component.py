@@ -106,11 +106,11 @@ def update_inference_component(call: Call, request: Request) -> Output:
     document = {**now, **members}
     variant = _variant(call, _endpoint(call, row.document["EndpointName"]), row.document["VariantName"])
     spec = _spec(call, document, variant)
-    before = row.state.get("asked", {}).get(serving.get("id"), {})
+    before: dict[str, Any] = row.state.get("asked", {}).get(serving.get("id"), {})
     kept: dict[str, Any] = {serving.get("id", ""): before, spec.id: {**before, **members}}
     state: dict[str, Any] = {"FailureReason": None, "asked": kept}
     if "DeploymentConfig" in request:
-        state["LastDeploymentConfig"] = request["DeploymentConfig"]
+        state["DeploymentConfig"] = request["DeploymentConfig"]
     try:
         call.use(InferenceComponents).update(call.region, row.name, spec, state)
     except NotFound:
@@ -240,7 +240,7 @@ def _described(call: Call, row: Resource) -> dict[str, Any]:
         "CreationTime": row.created,
         "LastModifiedTime": row.modified,
         "FailureReason": row.state.get("FailureReason"),
-        "LastDeploymentConfig": row.state.get("LastDeploymentConfig"),
+        "LastDeploymentConfig": row.state.get("DeploymentConfig"),
     }
 
 

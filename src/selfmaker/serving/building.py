@@ -143,6 +143,7 @@ class Builder:
         count = workers(replace(spec, model=container, instances=1, instance_type="ml.t2.medium"), 1)
 
         async def load(target: str) -> LoadedModel:
+            begun = self._loop.time()
             uri = f"{container.uri.rstrip('/')}/{target.lstrip('/')}"
             one = replace(container, uri=uri, form=ARCHIVE, many=False)
             try:
@@ -153,13 +154,14 @@ class Builder:
                 raise
             except SelfmakerError as error:
                 raise WorkerFailed(error.message) from error
+            taken = self._loop.time() - begun
             variant = self._variant(spec, prepared, log, called)
             try:
                 await variant.start(count)
             except BaseException:
                 await self._in_thread(lambda: self._tools.preparation.release(prepared.held))
                 raise
-            return LoadedModel(variant, lambda: self._tools.preparation.release(prepared.held))
+            return LoadedModel(variant, lambda: self._tools.preparation.release(prepared.held), taken)
 
         keep = self._tools.keep
         return MultiModel(spec.name, load, Keeping(keep.models, keep.model_bytes, container.cached, total_bytes))

@@ -3,14 +3,15 @@
 AWS/SageMaker, with EndpointName and VariantName: Invocations, InvocationsPerInstance, Invocation4XXErrors and
 Invocation5XXErrors (1 for each such answer, 0 for each other, so that their average is a rate), ModelLatency and
 OverheadLatency in microseconds. /aws/sagemaker/Endpoints: CPUUtilization (100 for each core in use) and
-MemoryUtilization (percent of the machine's).
+MemoryUtilization (percent of the machine's). A multi-model endpoint adds how its models came and went. An inference
+component's dimension is InferenceComponentName.
 """
 
 import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor as Threads
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from selfmaker.store.metrics import Metric, Metrics, Sample
 
 _log = logging.getLogger(__name__)
 
+ENDPOINT, COMPONENT = "EndpointName", "InferenceComponentName"  # dimensions
 NAMESPACE, HOST_NAMESPACE = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
 _EVERY = 60.0  # seconds between two samples that nobody asked for
 _FRESH = 1.0  # seconds for which what was kept is new enough for a reader
@@ -31,19 +33,24 @@ Series = list[tuple[Metric, list[Sample]]]
 class Watched:
     """A variant in service: ``instances`` is how many it has, ``pids`` gives its workers' outermost processes."""
 
-    def __init__(self, key: Key, variant: str) -> None:
-        self.key, self.variant = key, variant
+    def __init__(self, key: Key, variant: str, dimension: str) -> None:
+        self.key, self.variant, self._dimension = key, variant, dimension
         self.meter = Meter()
         self.instances = 1
         self.pids: Callable[[], list[int]] = list
+        self.reports: Callable[[], Mapping[tuple[str, float, str], int]] = dict  # a variant's own, and how often
         self.used: tuple[float, float] | None = None  # when last looked at, processor seconds by then
 
     def samples(self, now: float) -> Series:
         """What was counted since the last time."""
+        own: dict[str, list[Sample]] = {}
+        for (name, value, unit), count in self.reports().items():
+            own.setdefault(name, []).append(Sample.value(now, value, count, unit))
+        reported = [(self.metric(NAMESPACE, name), samples) for name, samples in own.items()]
         counts = self.meter.take()
         n = counts.invocations
         if not n:
-            return []
+            return reported
         found = {
             "Invocations": [Sample.value(now, 1.0, n)],
             "InvocationsPerInstance": [Sample.value(now, 1.0 / max(1, self.instances), n)],
@@ -52,17 +59,22 @@ class Watched:
             "ModelLatency": [Sample.value(now, us, k, "Microseconds") for us, k in counts.latencies.items()],
             "OverheadLatency": [Sample.value(now, us, k, "Microseconds") for us, k in counts.overheads.items()],
         }
-        return [(self.metric(NAMESPACE, name), samples) for name, samples in found.items()]
+        return reported + [(self.metric(NAMESPACE, name), samples) for name, samples in found.items()]
 
     def metric(self, namespace: str, name: str) -> Metric:
-        dimensions = {"EndpointName": self.key[1], "VariantName": self.variant}
+        dimensions = {self._dimension: self.key[1]}
+        if self._dimension == ENDPOINT:
+            dimensions["VariantName"] = self.variant
         return Metric(self.key[0], namespace, name, dimensions)
 
 
 class EndpointMetrics:
     """``watch`` on the event loop, ``keep`` from any other thread."""
 
-    def __init__(self, metrics: Metrics, loop: asyncio.AbstractEventLoop, threads: Threads) -> None:
+    def __init__(
+        self, metrics: Metrics, loop: asyncio.AbstractEventLoop, threads: Threads, dimension: str = ENDPOINT
+    ) -> None:
+        self._dimension = dimension
         self._metrics = metrics
         self._loop = loop
         self._threads = threads
@@ -72,12 +84,13 @@ class EndpointMetrics:
 
     def watch(self, key: Key, variant: str) -> Watched:
         """An endpoint's variant: the same one for as long as the server runs."""
-        return self._watched.setdefault((key, variant), Watched(key, variant))
+        return self._watched.setdefault((key, variant), Watched(key, variant, self._dimension))
 
     def forget(self, key: Key) -> None:
         """The endpoint is gone. What was counted last is kept all the same."""
         for mark in [mark for mark in self._watched if mark[0] == key]:
             self._watched[mark].pids = list
+            self._watched[mark].reports = dict
 
     def start(self) -> None:
         """Keep samples from now on, once a minute. On the event loop."""

@@ -25,7 +25,7 @@ from selfmaker.serving.building import Keep, Tools
 from selfmaker.serving.capture import deliver_left_behind
 from selfmaker.serving.delivery import PLAIN, Answering, Delivery
 from selfmaker.serving.deployment import Deployment, with_changes
-from selfmaker.serving.endpoint_metrics import HOST_NAMESPACE, NAMESPACE, EndpointMetrics
+from selfmaker.serving.endpoint_metrics import ENDPOINT, HOST_NAMESPACE, NAMESPACE, EndpointMetrics
 from selfmaker.serving.meter import Meter
 from selfmaker.serving.model_files import ModelFiles
 from selfmaker.serving.preparation import Around, Environments, Preparation, Surroundings
@@ -90,6 +90,7 @@ class Family:
     folder: str = "endpoints"
     models: str = "models"
     log_group: str = LOG_GROUP
+    dimension: str = ENDPOINT
 
 
 class Endpoints:
@@ -129,7 +130,7 @@ class Endpoints:
         )
         self._queues = AsyncQueues(asking, loop)
         self._router = Router()
-        self._metrics = EndpointMetrics(neighbours.metrics, loop, self._threads)
+        self._metrics = EndpointMetrics(neighbours.metrics, loop, self._threads, family.dimension)
         self._wait_scale, self._alarmed = neighbours.wait_scale, neighbours.alarmed
         self._live: dict[Key, Deployment] = {}
         self._leaving: set[Deployment] = set()  # no longer in service, and not yet down
@@ -393,6 +394,7 @@ class Endpoints:
                 meters[spec.name] = watched.meter
                 watched.instances = spec.instances
                 watched.pids = partial(_pids, deployment.fleet.variants[spec.name])
+                watched.reports = getattr(deployment.fleet.variants[spec.name], "take_reports", dict)
         deployment.fleet.meters = meters
 
     async def _leave(self, deployment: Deployment, patience: float) -> None:

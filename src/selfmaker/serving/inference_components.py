@@ -7,13 +7,14 @@ import asyncio
 
 from selfmaker.errors import Conflict, Invalid, NotFound
 from selfmaker.serving.delivery import PLAIN, Delivery
+from selfmaker.serving.endpoint_metrics import COMPONENT
 from selfmaker.serving.endpoints import Endpoints, Family, Neighbours
 from selfmaker.serving.worker.transport import Message
 
 KIND = "InferenceComponent"
 LOG_GROUP = "/aws/sagemaker/InferenceComponents/"
 
-_FAMILY = Family(KIND, "inference-components", "inference-component-models", LOG_GROUP)
+_FAMILY = Family(KIND, "inference-components", "inference-component-models", LOG_GROUP, COMPONENT)
 
 
 class InferenceComponents(Endpoints):

@@ -6,7 +6,7 @@ first finishes what it has in hand: only a model without requests is ever evicte
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,10 +22,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in service. ``give_up`` lets go of its files once its workers have ended; it blocks."""
+    """A model in service. ``give_up`` lets go of its files once its workers have ended; it blocks. ``prepared`` is how
+    many seconds its files and its environment took."""
 
     variant: Variant
     give_up: Callable[[], None]
+    prepared: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Keeping:
     memory: Callable[[list[int]], int]
 
 
+Report = tuple[str, float, str]
+"""A metric that was observed: its name, value and unit."""
+
+_MICRO = 1e6
 Load = Callable[[str], Awaitable[LoadedModel]]
 
 
@@ -62,6 +68,7 @@ class MultiModel:
         self._places: OrderedDict[str, _Place] = OrderedDict()  # the least recently used first
         self._room = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._counted: Counter[Report] = Counter()
         self._closed = False
 
     @property
@@ -72,6 +79,16 @@ class MultiModel:
     def models(self) -> list[str]:
         """Those that are loaded, the least recently used first."""
         return [name for name, place in self._places.items() if place.loading.done()]
+
+    @property
+    def pids(self) -> list[int]:
+        """The workers' outermost processes."""
+        return [pid for place in self._places.values() for pid in _pids(place)]
+
+    def take_reports(self) -> dict[Report, int]:
+        """What AWS/SageMaker tells of multi-model endpoints, since the last time: how often each was observed."""
+        taken, self._counted = self._counted, Counter()
+        return dict(taken)
 
     async def submit(self, request: Message, delivery: Delivery = PLAIN) -> Message:
         target = delivery.model
@@ -115,11 +132,12 @@ class MultiModel:
         deadline = self._loop.time() + INVOCATION_TIMEOUT
         async with self._room:
             place = self._places.get(target)
+            self._counted["ModelCacheHit", float(place is not None), "None"] += 1
             while place is None:
                 if self._closed:
                     raise Unanswered(f"variant {self.name} was taken out of service")
                 if len(self._places) < self._keeping.models or self._evict_one():
-                    place = _Place(asyncio.ensure_future(self._load(target)))
+                    place = _Place(asyncio.ensure_future(self._loading(target)))
                     self._places[target] = place
                     break
                 try:
@@ -130,9 +148,18 @@ class MultiModel:
             self._places.move_to_end(target)
             return place
 
+    async def _loading(self, target: str) -> LoadedModel:
+        begun = self._loop.time()
+        loaded = await self._load(target)
+        taken = (self._loop.time() - begun) * _MICRO
+        self._counted["ModelDownloadingTime", loaded.prepared * _MICRO, "Microseconds"] += 1
+        self._counted["ModelLoadingTime", taken - loaded.prepared * _MICRO, "Microseconds"] += 1
+        return loaded
+
     async def _loaded(self, target: str, place: _Place) -> LoadedModel:
         """The model once it is loaded. Raises Invalid, Unanswered when it cannot be, NotReady when it takes long."""
         first = not place.loading.done()
+        begun = self._loop.time()
         done, _ = await asyncio.wait([place.loading], timeout=INVOCATION_TIMEOUT)
         if not done:
             raise NotReady(f"Model {target} is still being loaded. Wait and try again.")
@@ -145,6 +172,8 @@ class MultiModel:
                 raise Unanswered(f"Failed to load model {target}: {error}", 500) from None
             raise
         if first:
+            waited = (self._loop.time() - begun) * _MICRO
+            self._counted["ModelLoadingWaitTime", waited, "Microseconds"] += 1
             await self._within_memory()
         return loaded
 
@@ -174,8 +203,7 @@ class MultiModel:
     async def _within_memory(self) -> None:
         """Evict until the workers' memory is within the limit, or only one model is left."""
         while self._keeping.bytes and len(self._places) > 1:
-            pids = [pid for place in self._places.values() for pid in _pids(place)]
-            taken = await self._loop.run_in_executor(None, self._keeping.memory, pids)
+            taken = await self._loop.run_in_executor(None, self._keeping.memory, self.pids)
             if taken <= self._keeping.bytes or not self._evict_one():
                 return
 
@@ -184,8 +212,10 @@ class MultiModel:
         if place.loading.cancelled() or place.loading.exception() is not None:
             return
         loaded = place.loading.result()
+        begun = self._loop.time()
         await loaded.variant.stop()
         await self._loop.run_in_executor(None, loaded.give_up)
+        self._counted["ModelUnloadingTime", (self._loop.time() - begun) * _MICRO, "Microseconds"] += 1
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)

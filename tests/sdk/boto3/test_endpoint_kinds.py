@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -225,6 +226,32 @@ def test_models_that_are_not_there_or_cannot_be_loaded(account, many):
         account.invoke(many, "hi", TargetModel="bad.tar.gz")
     put(account, "bad.tar.gz", {"name": "mended"})
     assert answer(account, many, TargetModel="bad.tar.gz")["name"] == "mended"
+
+
+def test_how_models_come_and_go_is_told_to_cloudwatch(account, many):
+    answer(account, many, TargetModel="a.tar.gz")
+    answer(account, many, TargetModel="a.tar.gz")
+    cloudwatch = account.server.client("cloudwatch")
+    now = datetime.now(timezone.utc)
+
+    def statistics(name):
+        found = cloudwatch.get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName=name,
+            Dimensions=[{"Name": "EndpointName", "Value": many}, {"Name": "VariantName", "Value": "variant-1"}],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=3600,
+            Statistics=["Sum", "SampleCount", "Minimum"],
+        )["Datapoints"]
+        return {word: sum(point[word] for point in found) for word in ("Sum", "SampleCount", "Minimum")}
+
+    hits = statistics("ModelCacheHit")
+    assert 1 <= hits["Sum"] < hits["SampleCount"], (
+        "the second of two requests found its model, the first of all did not"
+    )
+    assert statistics("ModelLoadingTime")["Minimum"] > 0
+    assert statistics("ModelLoadingWaitTime")["SampleCount"] >= 1
 
 
 def test_target_model_is_for_multi_model_endpoints(account, streaming):
