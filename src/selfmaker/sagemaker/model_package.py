@@ -15,6 +15,7 @@ from selfmaker.sagemaker import lineage
 from selfmaker.sagemaker import model_package_group as group
 from selfmaker.sagemaker import model_package_registration as registration
 from selfmaker.sagemaker.checks import invalid
+from selfmaker.sagemaker.model_card_content import metadata
 from selfmaker.sagemaker.model_package_change import changed
 from selfmaker.store import resources, tags
 from selfmaker.store.database import Database
@@ -22,15 +23,6 @@ from selfmaker.store.resources import Change, Resource, Resources
 
 KIND = group.PACKAGE_KIND
 PENDING, APPROVED = "PendingManualApproval", "Approved"
-
-# What stays of a model card's content where only metadata are asked for.
-_CARD_METADATA = (
-    ("model_overview", "model_id"),
-    ("model_overview", "model_name"),
-    ("intended_uses", "risk_rating"),
-    ("model_package_details", "model_package_group_name"),
-    ("model_package_details", "model_package_arn"),
-)
 
 
 @operation("sagemaker", "CreateModelPackage")
@@ -45,7 +37,7 @@ def describe_model_package(call: Call, request: Request) -> Output:
         content = registration.card_content(document["ModelCard"])
         document["ModelCard"] = {
             **document["ModelCard"],
-            "ModelCardContent": json.dumps(_metadata(content)),
+            "ModelCardContent": json.dumps(metadata(content)),
         }
     return describe("sagemaker", "DescribeModelPackage", document)
 
@@ -132,15 +124,6 @@ def _summary(row: Resource) -> dict[str, Any]:
     """``_Name`` is what NameContains and the order by name go by."""
     name = row.document.get("ModelPackageGroupName") or row.name
     return {**described(row), "_Name": name}
-
-
-def _metadata(content: dict[str, Any]) -> dict[str, Any]:
-    kept: dict[str, Any] = {}
-    for section, member in _CARD_METADATA:
-        part = content.get(section)
-        if isinstance(part, dict) and member in part:
-            kept.setdefault(section, {})[member] = part[member]
-    return kept
 
 
 def not_approved(row: Resource) -> AwsError:

@@ -4,7 +4,6 @@ A version's number is taken from its group's row in the transaction that stores 
 two numbers, and a number whose version was deleted does not come back.
 """
 
-import json
 from collections import Counter
 from typing import Any
 
@@ -20,6 +19,7 @@ from selfmaker.objects.uri import parse_s3_uri
 from selfmaker.sagemaker import lineage
 from selfmaker.sagemaker import model_package_group as group
 from selfmaker.sagemaker.checks import invalid
+from selfmaker.sagemaker.model_card_content import content_of
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.store import resources, tags
 from selfmaker.store.database import Database
@@ -127,13 +127,7 @@ def check_additional(specifications: list[dict[str, Any]]) -> None:
 
 def card_content(card: dict[str, Any]) -> dict[str, Any]:
     """What a model card says. Raises ValidationException for anything but a JSON object."""
-    try:
-        content = json.loads(card.get("ModelCardContent", "{}"))
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise invalid("ModelCard.ModelCardContent is not a valid JSON object.")
-    return content
+    return content_of(card.get("ModelCardContent", "{}"), "ModelCard.ModelCardContent")
 
 
 def _completed(call: Call, document: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from selfmaker.sagemaker import (
     experiment_search,
     feature_group,
     feature_metadata,
+    model_card,
     model_package,
     model_package_group,
     pipeline_search,
@@ -71,6 +72,11 @@ def _training_jobs(call: Call) -> Documents:
     return documents
 
 
+def _model_cards(call: Call) -> Documents:
+    rows = call.use(Resources).list(model_card.KIND, call.region)
+    return _tagged(call, [model_card.found(row) for row in rows], "ModelCardArn")
+
+
 def _model_packages(call: Call) -> Documents:
     rows = call.use(Resources).list(model_package.KIND, call.region)
     found = [{**model_package.described(row), "LastModifiedTime": row.modified} for row in rows]
@@ -123,6 +129,7 @@ _SEARCHABLE: Mapping[str, Kind] = {
     "FeatureGroup": Kind("FeatureGroup", _feature_groups),
     "FeatureMetadata": Kind("FeatureMetadata", _feature_metadata),
     "TrainingJob": Kind("TrainingJob", _training_jobs),
+    "ModelCard": Kind("ModelCard", _model_cards),
     "ModelPackage": Kind("ModelPackage", _model_packages),
     "ModelPackageGroup": Kind("ModelPackageGroup", _model_package_groups),
     "Pipeline": Kind("Pipeline", pipeline_search.pipelines),
