@@ -32,6 +32,8 @@ from selfmaker.runtimes.base import Environment
 from selfmaker.runtimes.base_python import sdk_of_caller
 from selfmaker.runtimes.catalog import parse_image, runtime_for, use_images
 from selfmaker.runtimes.environments import Environments
+from selfmaker.runtimes.notebooks import PACKAGES as NOTEBOOK_PACKAGES
+from selfmaker.runtimes.notebooks import is_notebook_job, notebook_command
 
 Plan = dict[str, Any]
 Say = Callable[[str], None]
@@ -69,6 +71,8 @@ def _environment(plan: Plan, say: Say) -> Environment:
     sdk = sdk_of_caller(plan["argv"] or ())
     if sdk is not None:
         environment = environments.with_package(environment, sdk, say)
+    if is_notebook_job(plan["argv"] or ()):
+        environment = environments.with_package(environment, "\n".join(NOTEBOOK_PACKAGES), say)
     if any("mpi" in host for host in plan["hosts"]):
         environment = _with_mpi(environments, environment, say)
     packages = ", ".join(f"{name} {version}" for name, version in environment.packages.items())
@@ -78,6 +82,8 @@ def _environment(plan: Plan, say: Say) -> Environment:
 
 def _command(plan: Plan, environment: Environment) -> tuple[tuple[str, ...], dict[str, str]]:
     """The argv, and the variables that go with it."""
+    if plan["argv"] is not None and is_notebook_job(plan["argv"]):
+        return notebook_command(environment.python, plan["argv"]), {}
     if plan["argv"] is not None:
         return tuple(plan["argv"]), {}
     command = runtime_for(plan["image"]).algorithm(parse_image(plan["image"]), environment.python)

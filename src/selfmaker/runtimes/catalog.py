@@ -14,6 +14,7 @@ from selfmaker.runtimes.declared import DeclaredImages
 from selfmaker.runtimes.huggingface import Huggingface
 from selfmaker.runtimes.images import parse_image
 from selfmaker.runtimes.monitors import MONITORS, Monitor
+from selfmaker.runtimes.notebooks import Notebooks
 from selfmaker.runtimes.pytorch import Pytorch
 from selfmaker.runtimes.sklearn import Sklearn
 from selfmaker.runtimes.tensorflow import Tensorflow
@@ -21,7 +22,16 @@ from selfmaker.runtimes.xgboost import ALGORITHM_METRICS, Xgboost
 
 __all__ = ["RUNTIMES", "algorithm_metrics", "has_processing_program", "parse_image", "runtime_for", "use_images"]
 
-RUNTIMES: tuple[Runtime, ...] = (Sklearn(), Xgboost(), Tensorflow(), Pytorch(), Huggingface(), BasePython(), *MONITORS)
+RUNTIMES: tuple[Runtime, ...] = (
+    Sklearn(),
+    Xgboost(),
+    Tensorflow(),
+    Pytorch(),
+    Huggingface(),
+    BasePython(),
+    Notebooks(),
+    *MONITORS,
+)
 
 
 _declared: list[DeclaredImages] = []

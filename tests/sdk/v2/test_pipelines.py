@@ -1,17 +1,22 @@
 """``sagemaker.workflow``: pipelines as notebooks and the SDK's documentation write them."""
 
 import json
+import sys
 import threading
 import uuid
 
 import pytest
 from botocore.exceptions import WaiterError
+from sagemaker.clarify import BiasConfig, DataConfig
 from sagemaker.inputs import TrainingInput
 from sagemaker.lambda_helper import Lambda
+from sagemaker.model_monitor import DatasetFormat
 from sagemaker.processing import ProcessingInput, ProcessingOutput, ScriptProcessor
 from sagemaker.sklearn import SKLearn, SKLearnModel, SKLearnProcessor
 from sagemaker.transformer import Transformer
 from sagemaker.workflow.callback_step import CallbackOutput, CallbackOutputTypeEnum, CallbackStep
+from sagemaker.workflow.check_job_config import CheckJobConfig
+from sagemaker.workflow.clarify_check_step import ClarifyCheckStep, DataBiasCheckConfig
 from sagemaker.workflow.condition_step import ConditionStep
 from sagemaker.workflow.conditions import (
     ConditionEquals,
@@ -28,11 +33,13 @@ from sagemaker.workflow.function_step import step
 from sagemaker.workflow.functions import Join, JsonGet
 from sagemaker.workflow.lambda_step import LambdaOutput, LambdaOutputTypeEnum, LambdaStep
 from sagemaker.workflow.model_step import ModelStep
-from sagemaker.workflow.parameters import ParameterFloat, ParameterInteger, ParameterString
+from sagemaker.workflow.notebook_job_step import NotebookJobStep
+from sagemaker.workflow.parameters import ParameterBoolean, ParameterFloat, ParameterInteger, ParameterString
 from sagemaker.workflow.pipeline import Pipeline
 from sagemaker.workflow.pipeline_context import PipelineSession
 from sagemaker.workflow.pipeline_definition_config import PipelineDefinitionConfig
 from sagemaker.workflow.properties import PropertyFile
+from sagemaker.workflow.quality_check_step import DataQualityCheckConfig, QualityCheckStep
 from sagemaker.workflow.retry import SageMakerJobExceptionTypeEnum, SageMakerJobStepRetryPolicy
 from sagemaker.workflow.selective_execution_config import SelectiveExecutionConfig
 from sagemaker.workflow.step_collections import RegisterModel
@@ -431,3 +438,116 @@ def test_functions_queues_and_nested_conditions(pipeline_session, session, role,
         {"Name": "fine", "Value": "true"},
     ]
     assert steps["Ask"]["Metadata"]["Callback"]["OutputParameters"] == [{"Name": "answer", "Value": "good"}]
+
+
+def test_a_notebook(pipeline_session, role, folder, s3, archive):
+    cells = [
+        {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "who = 'nobody'"},
+        {"cell_type": "code", "metadata": {}, "source": "import beside; print('hello', who, beside.NUMBER)"},
+        {"cell_type": "code", "metadata": {}, "source": "open('made.txt', 'w').write(who)"},
+    ]
+    notebook = {
+        "cells": [{**cell, "outputs": [], "execution_count": None} for cell in cells],
+        "metadata": {"kernelspec": {"name": "conda_python", "display_name": "Python", "language": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 4,
+    }
+    source = folder({"hello.ipynb": json.dumps(notebook), "beside.py": "NUMBER = 3\n", "first.sh": "echo prepared\n"})
+    minor = f"{sys.version_info[0]}{sys.version_info[1]}"
+    image = f"236514542706.dkr.ecr.us-east-1.amazonaws.com/sagemaker-base-python-{minor}:1.0"
+    run_it = NotebookJobStep(
+        name="Notebook",
+        input_notebook=f"{source}/hello.ipynb",
+        initialization_script=f"{source}/first.sh",
+        additional_dependencies=[f"{source}/beside.py"],
+        image_uri=image,
+        kernel_name="conda_python",
+        role=role,
+        parameters={"who": "world"},
+    )
+    pipeline = Pipeline(unique("v2-notebook"), steps=[run_it], sagemaker_session=pipeline_session)
+    execution, steps = run(pipeline, role)
+    assert execution.describe()["PipelineExecutionStatus"] == "Succeeded", steps
+    job = steps["Notebook"]["Metadata"]["TrainingJob"]["Arn"].rpartition("/")[2]
+    described = pipeline_session.sagemaker_client.describe_training_job(TrainingJobName=job)
+    files = archive(s3, f"{described['OutputDataConfig']['S3OutputPath']}/{job}/output/output.tar.gz")
+    assert files["made.txt"] == b"world"
+    [name] = [name for name in files if name.endswith(".ipynb")]
+    outputs = [output for cell in json.loads(files[name])["cells"] for output in cell.get("outputs", [])]
+    printed = ["".join(output["text"]) for output in outputs if output["output_type"] == "stream"]
+    assert printed == ["hello world 3\n"]
+
+
+def rows(column):
+    return "y,a,b\n" + "".join(f"{i % 2},{column(i)},{'x' if i % 3 else 'z'}\n" for i in range(300))
+
+
+def test_checks_of_data(pipeline_session, role, s3):
+    bucket, base = pipeline_session.default_bucket(), unique("v2-checks")
+    s3.put_object(Bucket=bucket, Key=f"{base}/numbers/data.csv", Body=rows(lambda i: i % 10))
+    s3.put_object(Bucket=bucket, Key=f"{base}/words/data.csv", Body=rows(lambda i: "word"))
+    data = ParameterString("Data", default_value=f"s3://{bucket}/{base}/numbers/data.csv")
+    first = ParameterBoolean("First", default_value=False)
+    statistics = ParameterString("Statistics", default_value="")
+    constraints = ParameterString("Constraints", default_value="")
+    job = CheckJobConfig(role=role, instance_count=1, instance_type="ml.m5.large", sagemaker_session=pipeline_session)
+    place = Join("/", [f"s3://{bucket}/{base}", ExecutionVariables.PIPELINE_EXECUTION_ID])
+    quality = QualityCheckStep(
+        "Quality",
+        skip_check=first,
+        register_new_baseline=first,
+        quality_check_config=DataQualityCheckConfig(
+            baseline_dataset=data,
+            dataset_format=DatasetFormat.csv(header=True),
+            output_s3_uri=Join("/", [place, "quality"]),
+        ),
+        check_job_config=job,
+        supplied_baseline_statistics=statistics,
+        supplied_baseline_constraints=constraints,
+    )
+    bias = ClarifyCheckStep(
+        "Bias",
+        skip_check=True,
+        register_new_baseline=True,
+        clarify_check_config=DataBiasCheckConfig(
+            data_config=DataConfig(
+                s3_data_input_path=data,
+                s3_output_path=Join("/", [place, "bias"]),
+                s3_analysis_config_output_path=f"s3://{bucket}/{base}/configuration",
+                label="y",
+                headers=["y", "a", "b"],
+                dataset_type="text/csv",
+            ),
+            data_bias_config=BiasConfig(label_values_or_threshold=[1], facet_name="b", facet_values_or_threshold=["x"]),
+        ),
+        check_job_config=job,
+    )
+    told = FailStep("Told", error_message=bias.properties.BaselineUsedForDriftCheckConstraints)
+    pipeline = Pipeline(
+        base,
+        parameters=[data, first, statistics, constraints],
+        steps=[quality, bias, told],
+        sagemaker_session=pipeline_session,
+    )
+    _, steps = run(pipeline, role)
+    assert "has no baseline to check against" in steps["Quality"]["FailureReason"]
+    execution, steps = run(pipeline, role, parameters={"First": True})
+    found = steps["Quality"]["Metadata"]["QualityCheck"]
+    calculated = found["CalculatedBaselineConstraints"]
+    identity = execution.arn.rpartition("/")[2]
+    assert calculated == f"s3://{bucket}/{base}/{identity}/quality/constraints.json"
+    assert found["BaselineUsedForDriftCheckConstraints"] == calculated
+    key = calculated.removeprefix(f"s3://{bucket}/")
+    features = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())["features"]
+    assert [feature["name"] for feature in features] == ["y", "a", "b"]
+    assert steps["Told"]["FailureReason"] == f"s3://{bucket}/{base}/{identity}/bias/analysis.json"
+    baseline = {"Statistics": found["CalculatedBaselineStatistics"], "Constraints": calculated}
+    _, steps = run(pipeline, role, parameters=baseline)
+    assert steps["Quality"]["StepStatus"] == "Succeeded"
+    words = {**baseline, "Data": f"s3://{bucket}/{base}/words/data.csv"}
+    _, steps = run(pipeline, role, parameters=words)
+    report = steps["Quality"]["Metadata"]["QualityCheck"]["ViolationReport"]
+    assert steps["Quality"]["StepStatus"] == "Failed"
+    assert report in steps["Quality"]["FailureReason"]
+    found = json.loads(s3.get_object(Bucket=bucket, Key=report.removeprefix(f"s3://{bucket}/"))["Body"].read())
+    assert [violation["feature_name"] for violation in found["violations"]] == ["a"]
