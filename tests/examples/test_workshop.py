@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -172,6 +173,49 @@ def log(logs, name):
         for page in [logs.get_log_events(logGroupName=TRAINING_LOGS, logStreamName=stream["logStreamName"])]
         for event in page["events"]
     ]
+
+
+def in_local_mode(path):
+    """Turn a final notebook back into local mode, as the starts are: its lines, and where it runs. Local mode has no
+    list of jobs and no metrics, so cells that look for them are left out; nor may processors have "local code" in it."""
+    document = json.loads(path.read_text())
+    cells = [cell for cell in document["cells"] if "FinalMetricDataList" not in "".join(cell["source"])]
+    for cell in cells:
+        if cell["cell_type"] == "code" and "LocalSession" in "".join(cell["source"]):
+            lines = [line if "local_code" in line else line.removeprefix("# ") for line in cell["source"]]
+            cell["source"] = [f"# {line}" if "= sagemaker.Session()" in line else line for line in lines]
+        cell["source"] = [line.replace('"ml.m5.xlarge"', '"local"') for line in cell["source"]]
+        cell["source"] = [line for line in cell["source"] if "checkpoint_" not in line]
+    path.write_text(json.dumps({**document, "cells": cells}))
+
+
+@pytest.mark.frameworks
+@pytest.mark.skipif(Path("/var/run/docker.sock").exists(), reason="Docker is there, and runs local mode")
+def test_processing_and_training_run_in_local_mode_without_docker(tmp_path):
+    python = ROOT / ".cache" / "sdk-v2" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("needs the SDK v2's environment: make setup-sdks")
+    shutil.copytree(LAB, tmp_path / "lab")
+    notebooks = [
+        tmp_path / "lab" / "1_processing/final/pre-processing.ipynb",
+        tmp_path / "lab" / "2_training/final/training.ipynb",
+    ]
+    for path in notebooks:
+        in_local_mode(path)
+    environments = os.environ.get("SELFMAKER_ENVIRONMENTS") or str(ROOT / ".cache" / "environments")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SELFMAKER_"))}
+    selfmaker = [str(Path(sys.executable).parent / "selfmaker"), "run", "--home", str(tmp_path / "home"), "--"]
+    done = subprocess.run(
+        [*selfmaker, str(python), str(tmp_path / "lab" / "run_notebooks.py"), *map(str, notebooks)],
+        env={**kept, "SELFMAKER_ENVIRONMENTS": environments},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "X_train (840, 16, 16, 1)" in done.stdout
+    assert re.search(r"algo-1-\w+ +\| .*val_accuracy=", done.stdout), done.stdout
+    assert "===== Job Complete =====" in done.stdout or "model.tar.gz" in done.stdout
 
 
 @pytest.mark.frameworks
