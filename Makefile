@@ -55,6 +55,7 @@ bench: setup-sdks
 examples: demo
 	@$(BIN)/python examples/workshop/run_finals.py
 	@$(BIN)/python examples/churn/run_demo.py
+	@$(BIN)/python examples/challenge/run_demo.py
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
