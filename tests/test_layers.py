@@ -54,6 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "sagemaker_featurestore_runtime": SERVICE,
     "athena": SERVICE,
     "glue": SERVICE,
+    "scheduler": SERVICE | {"events"},
     "cli": {"aws", "client", "app", "wiring", "executors", "workflow", "runtimes"},
 }
 LEAF_IMPORTS = {"settings": {"errors"}, "errors": set(), "clock": set(), "ids": set(), "services": set()}

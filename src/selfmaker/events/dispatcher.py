@@ -10,10 +10,8 @@ import json
 import logging
 import random
 import threading
-import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -21,14 +19,13 @@ from sqlalchemy import Connection
 from selfmaker import clock
 from selfmaker.aws.errors import AwsError
 from selfmaker.aws.port import Port
-from selfmaker.events import pattern, schedule, sending
+from selfmaker.events import clockwork, pattern, sending
 from selfmaker.events.event_bus import DEFAULT
-from selfmaker.events.form import event as formed
 from selfmaker.events.sagemaker_event import SagemakerEvents
 from selfmaker.store import deliveries, outbox
 from selfmaker.store.database import Database
 from selfmaker.store.deliveries import Delivery
-from selfmaker.store.resources import Change, Resource, Resources, modify
+from selfmaker.store.resources import Resource, Resources
 
 _log = logging.getLogger(__name__)
 
@@ -122,32 +119,12 @@ class Dispatcher:
 
     def _look_at_the_clock(self) -> None:
         now = clock.now()
-        for rule in self._resources.list(outbox.RULE, None, outbox.ENABLED):
-            due = rule.state.get("next")
-            if due is not None and due <= now:
-                self._tick(rule, now)
-
-    def _tick(self, rule: Resource, now: float) -> None:
-        """A rule's moment has come; one that was missed comes once, late."""
-        expression = rule.document["ScheduleExpression"]
-        following = schedule.following(expression, now)
-        event = formed(
-            id=str(uuid.uuid4()),
-            kind="Scheduled Event",
-            source="aws.events",
-            account=self._events.account,
-            time=rule.state["next"],
-            region=rule.region,
-            resources=[rule.arn],
-            detail={},
-        )
-
-        def work(connection: Connection) -> None:
-            change = Change(state={"next": following}, only_if_status=(outbox.ENABLED,))
-            modify(connection, outbox.RULE, rule.region, rule.name, change)
-            deliveries.add(connection, _deliveries(rule, event))
-
-        self._database.write(work)
+        for kind in (outbox.RULE, clockwork.SCHEDULE):
+            for row in self._resources.list(kind, None, outbox.ENABLED):
+                due = row.state.get("next")
+                if due is not None and due <= now:
+                    self._database.write(lambda c, row=row: clockwork.tick(c, row, self._events.account))  # type: ignore[misc]
+                    self._wake.set()
 
     # -- sending
 
@@ -197,11 +174,5 @@ def _wanted(rules: Sequence[Resource], bus: str, event: dict[str, Any]) -> list[
     for rule in rules:
         text = rule.document.get("EventPattern")
         if text and rule.document["EventBusName"] == bus and pattern.matches(json.loads(text), event):
-            found += _deliveries(rule, event)
+            found += clockwork.deliveries_of(rule, event)
     return found
-
-
-def _deliveries(rule: Resource, event: dict[str, Any]) -> list[Delivery]:
-    now = clock.now()
-    whole = Delivery(rule.region, rule.arn, {}, event, now, now)
-    return [replace(whole, target=target) for target in rule.state.get("targets", {}).values()]

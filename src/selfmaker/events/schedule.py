@@ -1,9 +1,9 @@
-"""Schedule expressions: ``rate(5 minutes)`` and ``cron(0 12 ? * MON-FRI *)``, in UTC."""
+"""Schedule expressions: ``rate(5 minutes)``, ``cron(0 12 ? * MON-FRI *)`` and, for schedules, ``at(...)``."""
 
 import calendar
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 
 from selfmaker.errors import Invalid
 
@@ -15,17 +15,39 @@ _FARTHEST_DAYS = 366 * 10
 _LAST_YEAR = 2199
 
 
-def following(expression: str, now: float) -> float | None:
-    """The next moment after ``now`` (seconds since the epoch); None when there is none in ten years. Raises Invalid."""
-    rate = _RATE.fullmatch(expression)
-    if rate is not None:
-        count, unit = int(rate[1]), rate[2]
-        if count == 0 or (count == 1) == unit.endswith("s"):
-            raise _invalid()
-        return now + count * _SECONDS[unit.rstrip("s")]
+def following(expression: str, now: float, zone: tzinfo = timezone.utc) -> float | None:
+    """The next moment after ``now`` (seconds since the epoch); None when there is none in ten years. Raises Invalid.
+
+    ``zone`` is where the clock hangs that cron means.
+    """
+    interval = seconds(expression)
+    if interval is not None:
+        return now + interval
     if expression.startswith("cron(") and expression.endswith(")"):
-        return Cron.parse(expression[5:-1]).following(now)
+        return Cron.parse(expression[5:-1]).following(now, zone)
     raise _invalid()
+
+
+def seconds(expression: str) -> float | None:
+    """The interval of a rate; None for what is none. Raises Invalid."""
+    rate = _RATE.fullmatch(expression)
+    if rate is None:
+        return None
+    count, unit = int(rate[1]), rate[2]
+    if count == 0 or (count == 1) == unit.endswith("s"):
+        raise _invalid()
+    return float(count * _SECONDS[unit.rstrip("s")])
+
+
+def once(expression: str, zone: tzinfo) -> float | None:
+    """The moment of an ``at(2024-05-01T12:00:00)``; None for another expression. Raises Invalid."""
+    if not expression.startswith("at("):
+        return None
+    try:
+        moment = datetime.strptime(expression, "at(%Y-%m-%dT%H:%M:%S)")
+    except ValueError:
+        raise _invalid() from None
+    return moment.replace(tzinfo=zone).timestamp()
 
 
 @dataclass(frozen=True)
@@ -55,15 +77,15 @@ class Cron:
         cron._fits(date(2024, 1, 1))  # raises for days that are none
         return cron
 
-    def following(self, now: float) -> float | None:
-        start = datetime.fromtimestamp(int(now) // 60 * 60 + 60, timezone.utc)
+    def following(self, now: float, zone: tzinfo = timezone.utc) -> float | None:
+        start = datetime.fromtimestamp(int(now) // 60 * 60 + 60, zone)
         for offset in range(_FARTHEST_DAYS):
             day = start.date() + timedelta(days=offset)
             if day.year > _LAST_YEAR or not self._fits(day):
                 continue
             for hour in sorted(self.hours):
                 for minute in sorted(self.minutes):
-                    moment = datetime(day.year, day.month, day.day, hour, minute, tzinfo=timezone.utc)
+                    moment = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone)
                     if moment >= start:
                         return moment.timestamp()
         return None

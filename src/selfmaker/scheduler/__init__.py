@@ -1,0 +1,1 @@
+"""EventBridge Scheduler: targets called by the clock, as pipelines' triggers use it."""
