@@ -21,6 +21,7 @@ from selfmaker import (
     sagemaker_featurestore_runtime,
     sagemaker_metrics,
     sagemaker_runtime,
+    scheduler,
     sqs,
     sts,
 )
@@ -92,6 +93,7 @@ SERVICE_PACKAGES = (
     sagemaker_featurestore_runtime,
     athena,
     glue,
+    scheduler,
 )
 
 OWNER = "selfmaker"  # whose credentials ``run/credentials.json`` holds
