@@ -17,7 +17,7 @@ from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.serving import endpoints
 from selfmaker.serving.endpoints import Endpoints
 from selfmaker.serving.inference_components import InferenceComponents
-from selfmaker.serving.spec import AsyncSpec, CaptureSpec, DeploymentSpec, VariantSpec
+from selfmaker.serving.spec import AsyncSpec, CaptureSpec, DeploymentSpec, ServerlessSpec, VariantSpec
 from selfmaker.store.resources import Resource, Resources
 
 KIND = endpoints.KIND
@@ -116,7 +116,9 @@ def update_endpoint_weights_and_capacities(call: Call, request: Request) -> Outp
     weights = {item["VariantName"]: item["DesiredWeight"] for item in wanted if "DesiredWeight" in item}
     counts = {item["VariantName"]: item["DesiredInstanceCount"] for item in wanted if "DesiredInstanceCount" in item}
     try:
-        call.use(Endpoints).adjust(call.region, endpoint.name, weights, counts)
+        call.use(Endpoints).adjust(
+            call.region, endpoint.name, weights, counts, serverless=_serverless(endpoint, wanted)
+        )
     except NotFound:
         raise not_found(call, endpoint.name) from None
     except Conflict:
@@ -287,8 +289,36 @@ def _check_variants(endpoint: Resource, wanted: list[dict[str, Any]]) -> None:
     for item in wanted:
         if item.get("DesiredInstanceCount") == 0:
             raise invalid(f"DesiredInstanceCount of variant {item['VariantName']!r} must be at least 1.")
-        if "ServerlessUpdateConfig" in item:
+        serverless = _served(serving, item["VariantName"]).serverless
+        if serverless is not None and "DesiredInstanceCount" in item:
+            raise invalid(f"Variant {item['VariantName']!r} is serverless: DesiredInstanceCount does not apply.")
+        if serverless is None and "ServerlessUpdateConfig" in item:
             raise invalid(f"Variant {item['VariantName']!r} is not serverless: ServerlessUpdateConfig does not apply.")
+
+
+def _served(serving: DeploymentSpec, name: str) -> VariantSpec:
+    variant = serving.variant(name)
+    assert variant is not None
+    return variant
+
+
+def _serverless(endpoint: Resource, wanted: list[dict[str, Any]]) -> dict[str, ServerlessSpec]:
+    """The serverless configurations that are to change, by variant."""
+    serving = _spec(endpoint.state.get("serving"))
+    changed: dict[str, ServerlessSpec] = {}
+    for item in wanted:
+        before = serving.variant(item["VariantName"]) if serving is not None else None
+        update = item.get("ServerlessUpdateConfig")
+        if update and before is not None and before.serverless is not None:
+            new = ServerlessSpec(
+                before.serverless.memory_mb,
+                update.get("MaxConcurrency", before.serverless.concurrency),
+                update.get("ProvisionedConcurrency", before.serverless.provisioned),
+            )
+            if new.provisioned > new.concurrency:
+                raise invalid("ServerlessUpdateConfig.ProvisionedConcurrency must not be more than MaxConcurrency.")
+            changed[item["VariantName"]] = new
+    return changed
 
 
 def _in_the_way(call: Call, endpoint: Resource) -> AwsError:

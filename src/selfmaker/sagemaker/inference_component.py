@@ -96,14 +96,15 @@ def update_inference_component(call: Call, request: Request) -> Output:
     row = find(call, request["InferenceComponentName"])
     if "Specifications" in request:
         raise invalid("Specifications for several instance types are not supported here: give a Specification.")
-    members = {member: request[member] for member in ("Specification", "RuntimeConfig") if member in request}
+    changing = ("Specification", "RuntimeConfig")
+    members: dict[str, Any] = {member: request[member] for member in changing if member in request}
     if not members:
         raise invalid("Give a Specification or a RuntimeConfig to change.")
     serving = row.state.get("serving") or {}
     now = _current(row)
     if serving:  # copies that were changed since stay what they are
         now["RuntimeConfig"] = {"CopyCount": _copies(serving)}
-    document = {**now, **members}
+    document: dict[str, Any] = {**now, **members}
     variant = _variant(call, _endpoint(call, row.document["EndpointName"]), row.document["VariantName"])
     spec = _spec(call, document, variant)
     before: dict[str, Any] = row.state.get("asked", {}).get(serving.get("id"), {})

@@ -13,7 +13,8 @@ from selfmaker.serving.capture import Capture
 from selfmaker.serving.delivery import Answering
 from selfmaker.serving.observation import Observation
 from selfmaker.serving.router import Fleet
-from selfmaker.serving.spec import DeploymentSpec
+from selfmaker.serving.serverless import Serverless
+from selfmaker.serving.spec import DeploymentSpec, ServerlessSpec
 from selfmaker.serving.variant import INVOCATION_TIMEOUT
 
 _LONGEST_ASYNC = 3600.0  # seconds: AWS's limit for InvocationTimeoutSeconds
@@ -87,6 +88,10 @@ class Deployment:
         """Take over weights and instance counts of ``spec``, which has the same variants. Raises WorkerFailed."""
         self.fleet.weigh({variant.name: variant.weight for variant in spec.variants if variant.containers})
         self.spec = spec
+        for variant in spec.variants:
+            built = self.fleet.variants.get(variant.name)
+            if isinstance(built, Serverless) and variant.serverless is not None:
+                built.spec = variant.serverless
         await _all(
             self.fleet.variants[variant.name].resize(workers(variant, self._tools.cores))
             for variant in spec.variants
@@ -107,8 +112,13 @@ class Deployment:
             self._place.folder.rmdir()
 
 
-def with_changes(spec: DeploymentSpec, weights: Mapping[str, float], instances: Mapping[str, int]) -> DeploymentSpec:
-    """``spec`` with other weights and instance counts for the variants that are named."""
+def with_changes(
+    spec: DeploymentSpec,
+    weights: Mapping[str, float],
+    instances: Mapping[str, int],
+    serverless: Mapping[str, ServerlessSpec] | None = None,
+) -> DeploymentSpec:
+    """``spec`` with other weights, instance counts and serverless configurations for the variants that are named."""
     return replace(
         spec,
         variants=tuple(
@@ -116,6 +126,7 @@ def with_changes(spec: DeploymentSpec, weights: Mapping[str, float], instances: 
                 variant,
                 weight=weights.get(variant.name, variant.weight),
                 instances=instances.get(variant.name, variant.instances),
+                serverless=(serverless or {}).get(variant.name, variant.serverless),
             )
             for variant in spec.variants
         ),

@@ -31,7 +31,7 @@ from selfmaker.serving.model_files import ModelFiles
 from selfmaker.serving.preparation import Around, Environments, Preparation, Surroundings
 from selfmaker.serving.rollout import roll_out, rollout_of
 from selfmaker.serving.router import Key, Router
-from selfmaker.serving.spec import DeploymentSpec
+from selfmaker.serving.spec import DeploymentSpec, ServerlessSpec
 from selfmaker.serving.variant import Variant
 from selfmaker.serving.worker.transport import Message
 from selfmaker.serving.worker_process import Launcher, end_left_behind
@@ -163,12 +163,21 @@ class Endpoints:
         self._perform((region, name), self._update)
         return row
 
-    def adjust(self, region: str, name: str, weights: Mapping[str, float], instances: Mapping[str, int]) -> Resource:
-        """Change weights and instance counts of what is in service. Raises NotFound, Conflict."""
+    def adjust(
+        self,
+        region: str,
+        name: str,
+        weights: Mapping[str, float],
+        instances: Mapping[str, int],
+        *,
+        serverless: Mapping[str, ServerlessSpec] | None = None,
+    ) -> Resource:
+        """Change weights, instance counts and serverless configurations of what is in service. Raises NotFound,
+        Conflict."""
         before = self.get(region, name)
         if before.status != IN_SERVICE:
             raise Conflict(f"endpoint {name} is in status {before.status}")
-        spec = with_changes(DeploymentSpec.from_json(before.state["serving"]), weights, instances)
+        spec = with_changes(DeploymentSpec.from_json(before.state["serving"]), weights, instances, serverless)
         token = clock.now()
         state = {"serving": spec.to_json(), "before": before.state["serving"], "adjusted": token}
         change = Change(UPDATING, state, only_if_status=(IN_SERVICE,))

@@ -23,7 +23,7 @@ class Serverless:
     def __init__(self, inner: Variant, spec: ServerlessSpec, idle: float, loop: asyncio.AbstractEventLoop) -> None:
         self.name = inner.name
         self._inner = inner
-        self._spec = spec
+        self.spec = spec
         self._idle = idle
         self._loop = loop
         self._count = 1
@@ -38,9 +38,9 @@ class Serverless:
 
     def submit(self, request: Message, delivery: Delivery = PLAIN) -> "asyncio.Future[Message]":
         """Raises Throttled past the variant's concurrency."""
-        if self._inner.outstanding >= self._spec.concurrency:
+        if self._inner.outstanding >= self.spec.concurrency:
             raise Throttled(
-                f"The endpoint variant {self.name} reached its maximum concurrency of {self._spec.concurrency}."
+                f"The endpoint variant {self.name} reached its maximum concurrency of {self.spec.concurrency}."
             )
         self._used = self._loop.time()
         answer = self._inner.submit(request, delivery)
@@ -51,12 +51,16 @@ class Serverless:
 
     async def start(self, count: int) -> None:
         """Show that a worker comes up, as AWS does; without requests it is gone after a while."""
-        self._count = max(1, min(count, self._spec.concurrency))
-        await self._inner.start(min(self._count, max(1, self._spec.provisioned)))
+        self._count = max(1, min(count, self.spec.concurrency))
+        await self._inner.start(min(self._count, max(1, self.spec.provisioned)))
         self._look_later()
 
     async def resize(self, count: int) -> None:
-        self._count = max(1, min(count, self._spec.concurrency))
+        """``count`` is how many workers there may be; the provisioned ones are brought up."""
+        self._count = max(1, min(count, self.spec.concurrency))
+        kept = min(self.spec.provisioned, self._count)
+        if self._inner.ready < kept:
+            await self._inner.resize(kept)
 
     async def drain(self, patience: float) -> None:
         self._end_watch()
@@ -82,7 +86,7 @@ class Serverless:
         self._watch = self._loop.call_later(max(0.05, self._used + self._idle - self._loop.time()), self._look)
 
     def _look(self) -> None:
-        kept = min(self._spec.provisioned, self._count)
+        kept = min(self.spec.provisioned, self._count)
         quiet = self._loop.time() - self._used
         if quiet >= self._idle and not self._waking and not self._inner.outstanding:
             if self._inner.ready > kept:

@@ -300,6 +300,14 @@ def test_a_serverless_endpoint_takes_so_many_requests_at_once(account):
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(ask, range(200)))
     assert set(answers) == {"one", ("ThrottlingException", 429)}
+    account.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=name,
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "ServerlessUpdateConfig": {"MaxConcurrency": 100}}],
+    )
+    variant = account.settled(name)["ProductionVariants"][0]
+    assert variant["CurrentServerlessConfig"] == {"MemorySizeInMB": 2048, "MaxConcurrency": 100}
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(ask, range(50))) == {"one"}
 
 
 @pytest.mark.parametrize(
