@@ -245,3 +245,26 @@ def test_processing_leads_from_input_to_output(account, client):
     )
     assert {vertex["Type"] for vertex in answer["Vertices"]} == {"DataSet", "ProcessingJob"}
     assert artifact_of(client, target)["ArtifactArn"] in {edge["DestinationArn"] for edge in answer["Edges"]}
+
+
+@pytest.mark.frameworks
+def test_a_transform_job_leads_from_model_and_data_to_the_results(account, client):
+    name, model = account.unique("transform"), account.model({}, SERVE)
+    data, target = account.put(f"{name}/in/rows.csv", "1,2\n"), f"s3://{account.bucket}/{name}/out"
+    client.create_transform_job(
+        TransformJobName=name,
+        ModelName=model,
+        TransformInput={
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": data}},
+            "ContentType": "text/csv",
+        },
+        TransformOutput={"S3OutputPath": target},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    waiter = client.get_waiter("transform_job_completed_or_stopped")
+    waiter.wait(TransformJobName=name, WaiterConfig={"Delay": 1})
+    answer = client.query_lineage(StartArns=[artifact_of(client, target)["ArtifactArn"]], Direction="Ascendants")
+    assert {vertex["Type"] for vertex in answer["Vertices"]} == {"TransformJob", "DataSet", "Model", "Image"}
+    arns = {vertex["Arn"] for vertex in answer["Vertices"]}
+    model_data = client.describe_model(ModelName=model)["PrimaryContainer"]["ModelDataUrl"]
+    assert {artifact_of(client, uri)["ArtifactArn"] for uri in (data, model_data)} <= arns

@@ -336,6 +336,33 @@ def output_fn(prediction, accept): return json.dumps(prediction), "application/j
     client.delete_endpoint(EndpointName=endpoint)
 
 
+@pytest.mark.frameworks
+def test_a_package_of_several_containers_is_an_inference_pipeline(account, client, group):
+    """Each container's answer is the next one's request; an additional specification has but the second."""
+    source = """
+def model_fn(model_dir): return open(model_dir + "/which").read()
+def input_fn(body, content_type): return body if isinstance(body, str) else body.decode()
+def predict_fn(data, model): return data + model
+def output_fn(prediction, accept): return prediction, "text/csv"
+"""
+    names = [account.model({"which": which}, source) for which in ("one", "two")]
+    containers = [client.describe_model(ModelName=name)["PrimaryContainer"] for name in names]
+    arn = register(
+        client,
+        group,
+        InferenceSpecification={"Containers": containers},
+        AdditionalInferenceSpecifications=[{"Name": "second", "Containers": containers[1:]}],
+        ModelApprovalStatus="Approved",
+    )
+    for more, expected in (({}, b"x,onetwo"), ({"InferenceSpecificationName": "second"}, b"x,two")):
+        model = account.unique("model")
+        container = {"ModelPackageName": arn, **more}
+        client.create_model(ModelName=model, ExecutionRoleArn=account.role, PrimaryContainer=container)
+        endpoint = account.deploy(model)
+        assert account.invoke(endpoint, "x,") == expected
+        client.delete_endpoint(EndpointName=endpoint)
+
+
 def test_nothing_is_lost_by_a_kill(new_server, account_on):
     server = new_server()
     client = account_on(server).sagemaker
