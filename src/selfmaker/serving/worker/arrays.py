@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from . import arrow_csv
 from .formats import CSV, JSON, JSON_LINES, NPY, NPZ, UnsupportedFormatError, json_bytes, media_type
 
 PLAIN_NUMBERS = b"0123456789+-.eE, \t\n"
@@ -47,7 +48,11 @@ def _numeric_rows(text: str, delimiter: str) -> Any:
 
 def many_rows(text: str) -> Any:
     """The rows of a long text of nothing but plain numbers, at half the cost of the JSON parser: by NumPy's own reader,
-    held to have read everything. None where it has not."""
+    held to have read everything, or by PyArrow's. None where they have not."""
+    if len(text) > arrow_csv.LARGE:
+        rows = arrow_csv.rows(text)
+        if rows is not None:
+            return rows
     lines = text.split("\n")
     width = lines[0].count(",") + 1
     if any(line.count(",") + 1 != width for line in lines):

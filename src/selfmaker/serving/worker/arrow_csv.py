@@ -15,7 +15,7 @@ _BLOCK = 1 << 30
 
 
 def rows(text: str) -> Any:
-    """A two-dimensional array of float64, or None. ``text`` holds nothing but digits, signs, points, commas, blanks and newlines."""
+    """A two-dimensional array of float64, or None; ``text`` is digits, signs, points, commas, blanks and newlines."""
     try:
         import pyarrow
         from pyarrow import csv
