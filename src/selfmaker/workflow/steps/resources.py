@@ -88,8 +88,9 @@ class EndpointStep(Plain):
         known = {"EndpointName": name, "EndpointConfigName": arguments.get("EndpointConfigName")}
         if act.intent["before"]:
             deployment = {k: arguments[k] for k in ("DeploymentConfig",) if k in arguments}
-            described = _described(act, name) or {}
-            if not (act.intent.get("repeated") and described.get("EndpointStatus") == "Updating"):
+            described = (_described(act, name) or {}) if act.intent.get("repeated") else {}
+            updated = described.get("EndpointConfigName") == arguments.get("EndpointConfigName")
+            if not (described and (updated or described.get("EndpointStatus") == "Updating")):
                 act.call("UpdateEndpoint", {**known, **deployment})
         elif not (act.intent.get("repeated") and _described(act, name) is not None):
             own = tags(act, arguments.get("Tags") or [])
