@@ -52,9 +52,7 @@ def describe_artifact(call: Call, request: Request) -> Output:
 
 @operation("sagemaker", "ListArtifacts")
 def list_artifacts(call: Call, request: Request) -> Output:
-    found = [_described(row) for row in call.use(Resources).list(KIND, call.region)]
-    if "SourceUri" in request:
-        found = [artifact for artifact in found if artifact["Source"]["SourceUri"] == request["SourceUri"]]
+    found = [_described(row) for row in of_source(call, KIND, request.get("SourceUri"))]
     if "ArtifactType" in request:
         found = [artifact for artifact in found if artifact["ArtifactType"] == request["ArtifactType"]]
     return describe("sagemaker", "ListArtifacts", page(found, request, "ArtifactSummaries", name="ArtifactArn"))
@@ -100,6 +98,14 @@ def find(call: Call, arn: str) -> Resource:
     if row.kind != KIND or row.region != call.region:
         raise not_found(arn)
     return row
+
+
+def of_source(call: Call, kind: str, uri: str | None) -> list[Resource]:
+    """The artifacts, actions or contexts of a source; of any source where ``uri`` is None."""
+    if uri is None:
+        return call.use(Resources).list(kind, call.region)
+    read = call.use(Database).read
+    return read(lambda c: resources.having(c, kind, call.region, ("Source", "SourceUri"), uri))
 
 
 def not_found(arn: str) -> AwsError:

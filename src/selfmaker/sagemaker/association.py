@@ -13,6 +13,8 @@ from selfmaker.sagemaker import artifact
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.experiment_entity import COMPONENT, EXPERIMENT
 from selfmaker.sagemaker.lineage_entity import ACTION, CONTEXT
+from selfmaker.store import resources
+from selfmaker.store.database import Database
 from selfmaker.store.resources import Resource, Resources
 
 KIND = "Association"
@@ -41,11 +43,7 @@ def add_association(call: Call, request: Request) -> Output:
 @operation("sagemaker", "ListAssociations")
 def list_associations(call: Call, request: Request) -> Output:
     wanted = _wanted(call, request)
-    rows = [
-        row
-        for row in call.use(Resources).list(KIND, call.region)
-        if all(row.document[end] == arn for end, arn in wanted.items() if end in ("SourceArn", "DestinationArn"))
-    ]
+    rows = _with_ends(call, wanted)
     entities = entities_of(call, {row.document[f"{end}Arn"] for row in rows for end in _ENDS})
     found = []
     for row in rows:
@@ -111,6 +109,15 @@ def _wanted(call: Call, request: Request) -> dict[str, str]:
         if member in wanted:
             wanted[member] = entity_of(call, wanted[member]).arn
     return wanted
+
+
+def _with_ends(call: Call, wanted: Mapping[str, str]) -> list[Resource]:
+    """The associations with the ends that are wanted."""
+    end = next((member for member in ("SourceArn", "DestinationArn") if member in wanted), None)
+    if end is None:
+        return call.use(Resources).list(KIND, call.region)
+    read = call.use(Database).read
+    return read(lambda c: resources.having(c, KIND, call.region, (end,), wanted[end]))
 
 
 def _known(call: Call, arn: str) -> Resource | None:

@@ -12,6 +12,7 @@ from selfmaker.aws.errors import AwsError
 from selfmaker.aws.listing import page
 from selfmaker.aws.operation import Call, Output, Request
 from selfmaker.errors import AlreadyExists, NotFound
+from selfmaker.sagemaker.artifact import of_source
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.store import resources, tags
@@ -83,9 +84,7 @@ def find(call: Call, noun: Noun, name_or_arn: str) -> Resource:
 
 
 def listed(call: Call, noun: Noun, request: Request) -> dict[str, Any]:
-    found = [described(row, noun) for row in call.use(Resources).list(noun.kind, call.region)]
-    if "SourceUri" in request:
-        found = [entity for entity in found if entity["Source"]["SourceUri"] == request["SourceUri"]]
+    found = [described(row, noun) for row in of_source(call, noun.kind, request.get("SourceUri"))]
     kind = f"{noun.kind}Type"
     if kind in request:
         found = [entity for entity in found if entity[kind] == request[kind]]

@@ -11,6 +11,8 @@ from selfmaker.sagemaker import artifact, association
 from selfmaker.sagemaker.association import entities_of, entity_of, type_of
 from selfmaker.sagemaker.experiment_entity import COMPONENT
 from selfmaker.sagemaker.lineage_entity import ACTION, CONTEXT
+from selfmaker.store import resources
+from selfmaker.store.database import Database
 from selfmaker.store.resources import Resource, Resources
 
 DEEPEST = 10  # associations from the start, where the request doesn't say
@@ -30,9 +32,11 @@ class Graph:
     @classmethod
     def of_region(cls, call: Call) -> "Graph":
         graph = cls()
-        for row in call.use(Resources).list(association.KIND, call.region):
-            document = row.document
-            edge = (document["SourceArn"], document["DestinationArn"], document.get("AssociationType", ""))
+        names = ("SourceArn", "DestinationArn", "AssociationType")
+        for source, destination, kind in call.use(Database).read(
+            lambda c: resources.members(c, association.KIND, call.region, *names)
+        ):
+            edge = (source or "", destination or "", kind or "")
             graph.outgoing.setdefault(edge[0], []).append(edge)
             graph.incoming.setdefault(edge[1], []).append(edge)
         return graph

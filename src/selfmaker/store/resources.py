@@ -144,6 +144,20 @@ def of_kind(connection: Connection, kind: str, region: str) -> "list[Resource]":
     return [_resource(row) for row in connection.execute(query.order_by(resources.c.created, resources.c.name))]
 
 
+def having(connection: Connection, kind: str, region: str, path: tuple[str, ...], value: str) -> "list[Resource]":
+    """Those whose document has that text at ``path``, oldest first; found by the database, which reads no other."""
+    query = select(resources).where(resources.c.kind == kind, resources.c.region == region)
+    query = query.where(resources.c.document[path].as_string() == value)
+    return [_resource(row) for row in connection.execute(query.order_by(resources.c.created, resources.c.name))]
+
+
+def members(connection: Connection, kind: str, region: str, *names: str) -> "list[tuple[str | None, ...]]":
+    """These texts of every document of a kind, without the rest of it."""
+    columns = [resources.c.document[name].as_string() for name in names]
+    query = select(*columns).where(resources.c.kind == kind, resources.c.region == region)
+    return [tuple(row) for row in connection.execute(query)]
+
+
 def modify(connection: Connection, kind: str, region: str, name: str, change: Change) -> Resource:
     """As Resources.update, within a transaction. A row whose status is not in ``only_if_status`` stays as it is."""
     before = get(connection, kind, region, name)
