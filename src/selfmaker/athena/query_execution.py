@@ -140,7 +140,7 @@ def _described(row: Resource) -> dict[str, Any]:
         status["AthenaError"] = error
     elif row.status == CANCELLED:
         status["StateChangeReason"] = "Query cancelled by user"
-    started: float = state.get("started", ended or row.created)
+    started: float = state.get("started") or ended or row.created
     end: float = ended or clock.now()
     ending = ".txt" if kind == "DDL" else ".csv"
     return {

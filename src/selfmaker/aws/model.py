@@ -3,6 +3,7 @@
 Models are loaded on first use and kept. Everything here is immutable once built and safe from any thread.
 """
 
+import copy
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from botocore import xform_name
 from selfmaker.errors import NotFound
 
 Shape = Any  # botocore.model.Shape: botocore carries no types
+
+ALSO_QUERY = ("sqs",)  # whose models have lost the query protocol, which older clients speak
 
 _lock = threading.RLock()
 
@@ -119,6 +122,8 @@ class Service:
         self._model = botocore.model.ServiceModel(description, name)
         metadata = description["metadata"]
         self.protocols: tuple[str, ...] = tuple(metadata.get("protocols") or (metadata["protocol"],))
+        if name in ALSO_QUERY and "query" not in self.protocols:
+            self.protocols += ("query",)
         self.signing_name: str = metadata.get("signingName") or metadata["endpointPrefix"]
         self.target_prefix: str = metadata.get("targetPrefix", "")
         self.json_version: str = metadata.get("jsonVersion", "1.0")
@@ -179,6 +184,12 @@ def service(name: str) -> Service:
         if name not in _available():
             raise NotFound(f"AWS has no service {name}")
         return Service(name, _loader().load_service_model(name, "service-2"))
+
+
+def description(name: str) -> dict[str, Any]:
+    """The model of a service as botocore ships it, a copy of the caller's own."""
+    loaded: dict[str, Any] = _loader().load_service_model(name, "service-2")
+    return copy.deepcopy(loaded)
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,7 @@ from selfmaker.aws.errors import AwsError
 from selfmaker.aws.http import HttpResponse
 from selfmaker.aws.model import Plan, Shape
 from selfmaker.aws.operation import Reply
-from selfmaker.aws.protocols import rest, scalars, xml_shapes
+from selfmaker.aws.protocols import query_names, rest, scalars, xml_shapes
 from selfmaker.aws.protocols.base import Circumstances, Inbound, modeled
 from selfmaker.aws.protocols.scalars import MalformedError
 from selfmaker.aws.protocols.xml_shapes import escape_legibly
@@ -21,7 +21,7 @@ class Query:
     name = "query"
 
     def parse(self, inbound: Inbound) -> dict[str, Any]:
-        shape = inbound.plan.input
+        shape = query_names.plan(inbound.plan).input
         if shape is None:
             return {}
         try:
@@ -31,6 +31,7 @@ class Query:
         return result
 
     def respond(self, plan: Plan, reply: Reply, circumstances: Circumstances) -> HttpResponse:
+        plan = query_names.plan(plan)
         parts = [f'<{plan.name}Response xmlns="{plan.service.namespace}">']
         if plan.output is not None:
             wrapper = plan.wrapper or f"{plan.name}Result"
@@ -48,8 +49,9 @@ class Query:
         shape, status = modeled(circumstances.service, error)
         namespace = circumstances.service.namespace if circumstances.service is not None else ""
         sender = "Sender" if status < 500 else "Receiver"
+        code = escape_legibly(error.query_code)
         parts = [
-            f'<ErrorResponse xmlns="{namespace}"><Error><Type>{sender}</Type><Code>{escape_legibly(error.code)}</Code>'
+            f'<ErrorResponse xmlns="{namespace}"><Error><Type>{sender}</Type><Code>{code}</Code>'
             f"<Message>{escape_legibly(error.message)}</Message>"
         ]
         if shape is not None:
