@@ -7,7 +7,12 @@ from selfmaker.contract.distribution import COMPANY, PROGRAMS, PROGRAMS_IN_JOB, 
 from selfmaker.executors.protocol import Access
 from selfmaker.jobs.folder import JobFolder
 
-DRIVERS = "sm_drivers"  # the channel that SDK v3's ModelTrainer brings
+# The scripts that the SDKs bring in channels, and what those have in them that start an sshd and mpirun: ModelTrainer
+# of SDK v3 with the MPI runner, and remote functions of both SDKs with use_mpirun.
+_DRIVERS = (
+    ("sm_drivers/sm_train.sh", b"/mpi_driver.py"),
+    ("sagemaker_remote_function_bootstrap/job_driver.sh", b"mpirun --host"),
+)
 _SSHD = Path("/usr/sbin/sshd")
 _ENVIRONMENT = Path("/etc/environment")
 
@@ -36,8 +41,9 @@ def equip(plan: dict[str, Any], distribution: Distribution, folder: JobFolder, c
 
 
 def _brings_mpi_driver(channels: Path) -> bool:
-    """Whether there is SDK v3's driver for MPI, and a script that runs it."""
-    try:
-        return b"/mpi_driver.py" in (channels / DRIVERS / "sm_train.sh").read_bytes()
-    except OSError:
-        return False
+    """Whether a script of the SDK's starts MPI by itself."""
+    for name, words in _DRIVERS:
+        script = channels / name
+        if script.is_file() and words in script.read_bytes():
+            return True
+    return False

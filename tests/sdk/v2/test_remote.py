@@ -100,6 +100,17 @@ def test_checkpoints_are_kept_in_s3_and_found_again(session, s3):
     assert count(kept) == 1
 
 
+def test_mpirun_starts_the_function_as_often_as_is_asked(session):
+    @remote(**SMALL, sagemaker_session=session, use_mpirun=True, nproc_per_node=2)
+    def ranks():
+        from mpi4py import MPI
+
+        world = MPI.COMM_WORLD
+        return world.allgather(world.Get_rank())
+
+    assert ranks() == [0, 1]
+
+
 def test_an_executor_runs_jobs_side_by_side(session):
     def hosts(number):
         return number, json.loads(Path("/opt/ml/input/config/resourceconfig.json").read_text())["hosts"]
