@@ -137,6 +137,7 @@ class Builder:
 
     async def _multi_model(self, spec: VariantSpec, container: ModelSpec, log: OutputLog, called: str) -> MultiModel:
         """The image and the code are made ready now; models when they are asked for."""
+        container = replace(container, environment={"SAGEMAKER_MULTI_MODEL": "true", **container.environment})
         common = await self._in_thread(lambda: self._prepare(replace(container, uri="", many=False), log))
         self._prepared.append(common)
         self.held.update(common.held)

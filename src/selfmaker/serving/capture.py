@@ -50,8 +50,8 @@ class Capture:
         self._flusher: asyncio.Task[None] | None = None
         self._delivering = threading.Lock()
 
-    def take(self, variant: str, request: Message, answer: Message, inference_id: str = "") -> None:
-        """Keep a request and its answer, if it is one of those that are kept."""
+    def take(self, variant: str, request: Message, answer: Message | None, inference_id: str = "") -> None:
+        """Keep a request and its answer (None: it went by in parts), if it is one of those that are kept."""
         if random.random() * 100 >= self._spec.percentage or self._waiting > _MOST_WAITING:
             return
         line = json.dumps(self._record(request, answer, inference_id), separators=(",", ":")).encode() + b"\n"
@@ -93,11 +93,11 @@ class Capture:
         with self._delivering:
             return deliver(self._folder, self._objects)
 
-    def _record(self, request: Message, answer: Message, inference_id: str) -> dict[str, Any]:
+    def _record(self, request: Message, answer: Message | None, inference_id: str) -> dict[str, Any]:
         data: dict[str, Any] = {}
         if self._spec.inputs:
             data["endpointInput"] = self._body(request, "INPUT")
-        if self._spec.outputs:
+        if self._spec.outputs and answer is not None:
             data["endpointOutput"] = self._body(answer, "OUTPUT")
         metadata: dict[str, Any] = {"eventId": str(uuid.uuid4())}
         if request.attributes:

@@ -4,7 +4,7 @@ AWS/SageMaker, with EndpointName and VariantName: Invocations, InvocationsPerIns
 Invocation5XXErrors (1 for each such answer, 0 for each other, so that their average is a rate), ModelLatency and
 OverheadLatency in microseconds. /aws/sagemaker/Endpoints: CPUUtilization (100 for each core in use) and
 MemoryUtilization (percent of the machine's). A multi-model endpoint adds how its models came and went. An inference
-component's dimension is InferenceComponentName.
+component's dimension is InferenceComponentName. An asynchronous endpoint adds how many requests wait.
 """
 
 import asyncio
@@ -79,12 +79,17 @@ class EndpointMetrics:
         self._loop = loop
         self._threads = threads
         self._watched: dict[tuple[Key, str], Watched] = {}
+        self._sources: list[Callable[[float], Series]] = []
         self._task: asyncio.Task[None] | None = None
         self._kept = float("-inf")
 
     def watch(self, key: Key, variant: str) -> Watched:
         """An endpoint's variant: the same one for as long as the server runs."""
         return self._watched.setdefault((key, variant), Watched(key, variant, self._dimension))
+
+    def add_source(self, source: Callable[[float], Series]) -> None:
+        """Keep, too, what ``source`` tells of the moment that it is given; it may block."""
+        self._sources.append(source)
 
     def forget(self, key: Key) -> None:
         """The endpoint is gone. What was counted last is kept all the same."""
@@ -132,6 +137,8 @@ class EndpointMetrics:
         for watched, pids in running:
             if pids:
                 series += _host_samples(watched, pids, now)
+        for source in self._sources:
+            series += source(now)
         if series:
             self._metrics.put_all(series)
 

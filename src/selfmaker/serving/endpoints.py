@@ -131,6 +131,7 @@ class Endpoints:
         self._queues = AsyncQueues(asking, loop)
         self._router = Router()
         self._metrics = EndpointMetrics(neighbours.metrics, loop, self._threads, family.dimension)
+        self._metrics.add_source(self._queues.samples)
         self._wait_scale, self._alarmed = neighbours.wait_scale, neighbours.alarmed
         self._live: dict[Key, Deployment] = {}
         self._leaving: set[Deployment] = set()  # no longer in service, and not yet down

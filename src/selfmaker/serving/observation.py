@@ -34,7 +34,8 @@ class Observation:
                 task.add_done_callback(self._tasks.discard)
         answer = await answering
         if self._capture is not None and answer.status < 400:
-            self._capture.take(variant.name, request, answer, delivery.inference_id)
+            in_parts = delivery.stream is not None and delivery.stream.begun.done()
+            self._capture.take(variant.name, request, None if in_parts else answer, delivery.inference_id)
         return answer
 
     async def _mirror(self, shadow: Answering, request: Message, inference_id: str) -> None:

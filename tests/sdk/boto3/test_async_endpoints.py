@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -162,6 +163,20 @@ def test_what_was_accepted_survives_a_kill_of_the_server(account, server, slow):
     account.connect()
     answers = [fetched(account, uri)[0] for uri in accepted]
     assert [answer.split(":")[1] for answer in answers] == [f"slow {number}" for number in range(6)]
+
+
+def test_how_many_wait_is_told_to_cloudwatch(account, slow):
+    now = datetime.now(timezone.utc)
+    found = account.server.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="ApproximateBacklogSizePerInstance",
+        Dimensions=[{"Name": "EndpointName", "Value": slow}],
+        StartTime=now - timedelta(hours=1),
+        EndTime=now + timedelta(hours=1),
+        Period=3600,
+        Statistics=["Minimum"],
+    )
+    assert found["Datapoints"][0]["Minimum"] == 0
 
 
 def captures(account, name, prefix="captured"):
