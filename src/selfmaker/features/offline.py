@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -20,7 +21,7 @@ from selfmaker import ids
 from selfmaker.analytics.catalog import Table
 from selfmaker.analytics.sandbox import AnalyticsSandbox
 from selfmaker.errors import SelfmakerError
-from selfmaker.features.group import FRACTIONAL, INTEGRAL, Feature, group_of
+from selfmaker.features.group import FRACTIONAL, INTEGRAL, Feature, Group, group_of
 from selfmaker.objects.store import ObjectStore
 from selfmaker.objects.uri import parse_s3_uri
 from selfmaker.store import feature_records
@@ -35,6 +36,7 @@ PARTITIONS = (("year", "string"), ("month", "string"), ("day", "string"), ("hour
 LOOK_SECONDS = 5.0
 
 _BATCH = 50_000
+_WRITERS = 2
 _SQL = {INTEGRAL: "BIGINT", FRACTIONAL: "DOUBLE"}
 _HIVE = {INTEGRAL: "bigint", FRACTIONAL: "double"}
 _OWN = (("write_time", "TIMESTAMP"), ("api_invocation_time", "TIMESTAMP"), ("is_deleted", "BOOLEAN"))
@@ -107,11 +109,11 @@ class OfflineStore:
                 self._arrived.set()
 
     def _write(self, row: Resource, batch: str, arrivals: list[Arrival]) -> None:
-        features = list(group_of(row.state["id"], row.document).features.values())
+        group = group_of(row.state["id"], row.document)
         bucket, prefix = parse_s3_uri(location(row))
         with self._sandbox.place() as place:
-            files = list(_files(place / "work", features, arrivals, batch))
-            columns = [[feature.name, _type(feature, _SQL, "VARCHAR", "[]")] for feature in features]
+            files = list(_files(place / "work", group, arrivals, batch))
+            columns = [[feature.name, _type(feature, _SQL, "VARCHAR", "[]")] for feature in group.features.values()]
             columns += [list(column) for column in _OWN]
             request = {"files": [{"rows": rows, "parquet": f"{rows}.parquet", "columns": columns} for rows, _ in files]}
             (place / "work" / "request.json").write_text(json.dumps(request))
@@ -155,18 +157,24 @@ def _type(feature: Feature, types: dict[str, str], text: str, collection: str) -
     return collection.format(single) if "{}" in collection else single + collection
 
 
-def _files(folder: Path, features: list[Feature], arrivals: list[Arrival], batch: str) -> Iterator[tuple[str, str]]:
-    """Write the rows of each hour to a file; its name, and the key of the object that it becomes."""
-    hours: dict[str, list[Arrival]] = {}
+def _files(folder: Path, group: Group, arrivals: list[Arrival], batch: str) -> Iterator[tuple[str, str]]:
+    """Write the rows of each hour to files; their names, and the keys of the objects that they become.
+
+    As on AWS, several writers share the records by their identifiers: programs count on more than one object.
+    """
+    parts: dict[tuple[str, int], list[Arrival]] = {}
     for arrival in arrivals:
-        hours.setdefault(_moment(arrival.time).strftime("year=%Y/month=%m/day=%d/hour=%H"), []).append(arrival)
-    for number, (hour, rows) in enumerate(sorted(hours.items())):
+        hour = _moment(arrival.time).strftime("year=%Y/month=%m/day=%d/hour=%H")
+        writer = zlib.crc32(str(arrival.values.get(group.identifier)).encode()) % _WRITERS
+        parts.setdefault((hour, writer), []).append(arrival)
+    features = list(group.features.values())
+    for number, ((hour, writer), rows) in enumerate(sorted(parts.items())):
         name = f"rows{number}"
         with (folder / name).open("w") as file:
             for arrival in rows:
                 file.write(json.dumps({"r": _row(features, arrival)}) + "\n")
         latest = max(_moment(arrival.time) for arrival in rows).strftime("%Y%m%dT%H%M%SZ")
-        letters = hashlib.sha256(f"{batch} {hour}".encode()).hexdigest()[:16]
+        letters = hashlib.sha256(f"{batch} {hour} {writer}".encode()).hexdigest()[:16]
         yield name, f"{hour}/{latest}_{letters}.parquet"
 
 
