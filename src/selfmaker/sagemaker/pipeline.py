@@ -71,7 +71,10 @@ def update_pipeline(call: Call, request: Request) -> Output:
 
     def work(connection: Connection) -> None:
         nonlocal number
-        newest = executions.versions_of(connection, row.arn)[-1]
+        known = executions.versions_of(connection, row.arn)
+        if not known:  # deleted this very moment
+            raise NotFound(row.name)
+        newest = known[-1]
         number = newest.number
         if text is not None and text != newest.definition:
             number = executions.add_version(connection, row.arn, text, {})

@@ -56,20 +56,22 @@ def start_pipeline_execution(call: Call, request: Request) -> Output:
         "alias": request.get("PipelineVersionAlias"),
         **{member: request[member] for member in _DISPLAY if member in request},
     }
-    stored = call.use(Executions).begin(
-        Execution(
-            id=execution,
-            region=call.region,
-            pipeline=row.arn,
-            arn=f"{row.arn}/execution/{execution}",
-            token=request["ClientRequestToken"],
-            version=version.number,
-            status="Executing",
-            created=now,
-            modified=now,
-            document=document,
-        )
+    new = Execution(
+        id=execution,
+        region=call.region,
+        pipeline=row.arn,
+        arn=f"{row.arn}/execution/{execution}",
+        token=request["ClientRequestToken"],
+        version=version.number,
+        status="Executing",
+        created=now,
+        modified=now,
+        document=document,
     )
+    try:
+        stored = call.use(Executions).begin(new)
+    except NotFound:  # deleted this very moment
+        raise pipeline.not_found(call, row.name) from None
     if stored.id != execution and stored.document["request"] != asked:
         raise AwsError(
             "ConflictException", "ClientRequestToken: another execution was started with the same token before."

@@ -164,9 +164,12 @@ class ExecutionTable:
     # -- executions
 
     def create(self, execution: Execution) -> Execution:
-        """Store a new execution; the one that is there already for the same pipeline and token is returned instead."""
+        """Store a new execution; the one that is there already for the same pipeline and token is returned instead.
+        Raises NotFound when the pipeline has no such version, or none any more."""
 
         def work(connection: Connection) -> None:
+            if not any(version.number == execution.version for version in versions_of(connection, execution.pipeline)):
+                raise NotFound(execution.pipeline)
             connection.execute(insert(executions).values(**vars(execution)))
             _report(connection, None, execution)
 

@@ -174,18 +174,17 @@ class Executions:
             if row is not None and row.status in IN_FLIGHT:
                 self._look(progress, row)
         progress = self._progress(execution) if news else progress
-        if not self._prepared(progress):
-            return
+        if self._prepare(progress):
+            progress = self._progress(execution)
         if progress.execution.status == "Stopping" or progress.failed_for_good:
-            self._halt(progress)
+            changed = self._halt(progress)
         else:
-            self._renew(progress)
-        self._go_on(execution)
+            changed = self._renew(progress)
+        self._go_on(self._progress(execution) if changed else progress)
 
-    def _go_on(self, execution: str) -> None:
+    def _go_on(self, progress: Progress) -> None:
         """Start what may start, as long as steps end at once; and end what is over."""
         while True:
-            progress = self._progress(execution)
             halted = progress.execution.status != "Executing" or progress.failed_for_good
             following = walk.look(
                 progress.definition,
@@ -205,6 +204,7 @@ class Executions:
             if all(row.status == "Starting" for row in rows):
                 self._set_alarm(progress)
                 return
+            progress = self._progress(progress.execution.id)
 
     def _set_alarm(self, progress: Progress) -> None:
         now = clock.now()
@@ -284,11 +284,11 @@ class Executions:
         except CallError as error:
             outcome = None if row.status == "Starting" or error.status >= 500 else attempt.refused(error)
         if outcome is not None:
-            self._conclude(row, outcome)
+            self._conclude(row, outcome, progress)
 
-    def _conclude(self, row: StepRow, outcome: Outcome) -> None:
+    def _conclude(self, row: StepRow, outcome: Outcome, known: Progress | None = None) -> None:
         """An attempt has ended: so does the step, or it is tried again."""
-        progress = self._progress(row.execution)
+        progress = known or self._progress(row.execution)
         step = progress.definition.by_name[row.name]
         calm = progress.execution.status == "Executing" and not progress.failed_for_good
         if outcome.status == STOPPED and calm:
@@ -312,8 +312,9 @@ class Executions:
         if noun:
             self._jobs.pop((progress.execution.region, noun, row.document.get("name", "")), None)
 
-    def _renew(self, progress: Progress) -> None:
-        """Start those again whose pause after a failure is over."""
+    def _renew(self, progress: Progress) -> bool:
+        """Start those again whose pause after a failure is over. Whether there were any."""
+        changed = False
         for name, row in progress.rows.items():
             due = row.document.get("retry_at")
             if row.status != "Starting" or due is None:
@@ -323,15 +324,19 @@ class Executions:
                 continue
             fresh = self._intended(progress, attempt.again(row))
             self._table.amend_step(row.execution, name, attempt.replaced_by(fresh))
+            changed = True
             if fresh.status == "Starting":
                 self._submit(progress.execution, fresh)
+        return changed
 
-    def _halt(self, progress: Progress) -> None:
-        """Ask whatever runs to end."""
+    def _halt(self, progress: Progress) -> bool:
+        """Ask whatever runs to end. Whether anything did not know yet."""
+        changed = False
         for row in progress.rows.values():
             if row.status == "Starting" and "retry_at" in row.document:
                 stopped = attempt.ended(row, Outcome(STOPPED, failure="Stopped before the next attempt."))
                 self._table.amend_step(row.execution, row.name, attempt.replaced_by(stopped))
+                changed = True
             elif row.status == "Executing":
                 act = act_of(progress, row, self._calls)
                 try:
@@ -341,24 +346,29 @@ class Executions:
                     self._alarms.set(clock.now() + AGAIN, row.execution)
                     continue
                 self._table.amend_step(row.execution, row.name, attempt.stopping)
+                changed = True
                 self._tell(row.execution, row.name)
+        return changed
 
     # -- an execution's beginning and end
 
-    def _prepared(self, progress: Progress) -> bool:
-        """See to what comes before the first step; False when that failed, and the execution with it."""
+    def _prepare(self, progress: Progress) -> bool:
+        """See to what comes before the first step; where that fails, so does the execution. Whether there was
+        anything to do."""
         document = progress.execution.document
         nothing = progress.selected is None and not progress.definition.experiment
         if nothing or document.get("prepared") or progress.execution.status != "Executing":
-            return True
+            return False
         try:
             learnt = outset.prepare(progress, self._calls, self._table)
         except (Invalid, CallError) as error:
             self._finish(progress.execution.id, "Failed", error.message)
-            return False
-        self._table.amend(
-            progress.execution.id, lambda e: replace(e, document={**e.document, **learnt, "prepared": True})
-        )
+            return True
+
+        def change(current: Execution) -> Execution:
+            return replace(current, document={**current.document, **learnt, "prepared": True})
+
+        self._table.amend(progress.execution.id, change)
         return True
 
     def _end(self, progress: Progress) -> None:
