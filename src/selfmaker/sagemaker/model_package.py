@@ -112,7 +112,7 @@ def described(row: Resource) -> dict[str, Any]:
         **row.document,
         "ModelPackageArn": row.arn,
         "ModelPackageStatus": row.status,
-        "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
+        "ModelPackageStatusDetails": {"ValidationStatuses": _validations(row), "ImageScanStatuses": []},
         "CreationTime": row.created,
     }
     if row.modified > row.created:
@@ -124,6 +124,12 @@ def _summary(row: Resource) -> dict[str, Any]:
     """``_Name`` is what NameContains and the order by name go by."""
     name = row.document.get("ModelPackageGroupName") or row.name
     return {**described(row), "_Name": name}
+
+
+def _validations(row: Resource) -> list[dict[str, str]]:
+    """The profiles by which the package was to be validated; nothing here runs them."""
+    profiles = row.document.get("ValidationSpecification", {}).get("ValidationProfiles", [])
+    return [{"Name": profile["ProfileName"], "Status": "NotStarted"} for profile in profiles]
 
 
 def not_approved(row: Resource) -> AwsError:

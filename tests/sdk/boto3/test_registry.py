@@ -149,11 +149,27 @@ def test_a_client_token_registers_once(account, client, group, inference):
 
 
 def test_unversioned_packages(account, client, inference):
+    """With the profiles by which it is to be validated, as for the Marketplace: kept, and not begun."""
     name = account.unique("package")
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/in"}}
+    definition = {
+        "TransformInput": {"DataSource": source},
+        "TransformOutput": {"S3OutputPath": "s3://bucket/out"},
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    }
+    validation = {
+        "ValidationRole": account.role,
+        "ValidationProfiles": [{"ProfileName": "first", "TransformJobDefinition": definition}],
+    }
     arn = client.create_model_package(
-        ModelPackageName=name, InferenceSpecification=inference, Tags=[{"Key": "a", "Value": "b"}]
+        ModelPackageName=name,
+        InferenceSpecification=inference,
+        ValidationSpecification=validation,
+        Tags=[{"Key": "a", "Value": "b"}],
     )["ModelPackageArn"]
     described = client.describe_model_package(ModelPackageName=name)
+    assert described["ValidationSpecification"] == validation
+    assert described["ModelPackageStatusDetails"]["ValidationStatuses"] == [{"Name": "first", "Status": "NotStarted"}]
     assert (described["ModelPackageArn"], described["ModelPackageName"]) == (arn, name)
     assert "ModelApprovalStatus" not in described
     again = refusal(client.create_model_package, ModelPackageName=name, InferenceSpecification=inference)
