@@ -10,6 +10,7 @@ from sagemaker import ModelPackage
 from sagemaker.deserializers import BytesDeserializer
 from sagemaker.drift_check_baselines import DriftCheckBaselines
 from sagemaker.metadata_properties import MetadataProperties
+from sagemaker.model_card import ModelPackageModelCard
 from sagemaker.model_life_cycle import ModelLifeCycle
 from sagemaker.model_metrics import MetricsSource, ModelMetrics
 from sagemaker.predictor import Predictor
@@ -136,6 +137,33 @@ def test_a_package_s_members_are_updated(session, model):
     assert described["InferenceSpecification"]["Containers"][0]["Image"] == "example/image:2"
 
 
+def test_all_that_register_takes_is_kept(session, role, model):
+    package = model.register(
+        content_types=["application/json"],
+        response_types=["application/json"],
+        inference_instances=["ml.m5.large"],
+        transform_instances=["ml.m5.large"],
+        model_package_group_name="v2-everything",
+        model_card=ModelPackageModelCard(model_card_content={"a": 1}, model_card_status="Draft"),
+        model_life_cycle=ModelLifeCycle(stage="Development", stage_status="In-Progress"),
+        sample_payload_url="s3://bucket/payload.tar.gz",
+        framework="SKLEARN",
+        framework_version="1.4-2",
+        nearest_model_name="nearest",
+        data_input_configuration='{"input": [1]}',
+        skip_model_validation="All",
+        source_uri="https://example.com/model",
+        task="CLASSIFICATION",
+    )
+    described = describe(session, package)
+    assert described["ModelCard"] == {"ModelCardContent": '{"a": 1}', "ModelCardStatus": "Draft"}
+    assert described["ModelLifeCycle"] == {"Stage": "Development", "StageStatus": "In-Progress"}
+    assert (described["SkipModelValidation"], described["SourceUri"]) == ("All", "https://example.com/model")
+    [container] = described["InferenceSpecification"]["Containers"]
+    assert (container["Framework"], container["NearestModelName"]) == ("SKLEARN", "nearest")
+    assert container["ModelInput"] == {"DataInputConfig": '{"input": [1]}'}
+
+
 def test_an_unversioned_package(session, role, model):
     package = model.register(
         content_types=["application/json"],
@@ -152,3 +180,15 @@ def test_an_unversioned_package(session, role, model):
     )
     found = session.sagemaker_client.describe_model(ModelName="v2-by-name")
     assert found["Containers"] == [{"ModelPackageName": "v2-unversioned"}]
+
+
+def test_a_package_s_card_is_updated(session, model):
+    package = registered(
+        model,
+        model_package_group_name="v2-card",
+        model_card=ModelPackageModelCard(model_card_content={"a": 1}, model_card_status="Draft"),
+    )
+    package.update_model_card(ModelPackageModelCard(model_card_content={"a": 2}, model_card_status="Draft"))
+    assert json.loads(describe(session, package)["ModelCard"]["ModelCardContent"]) == {"a": 2}
+    package.update_model_card(ModelPackageModelCard(model_card_content={"a": 2}, model_card_status="Approved"))
+    assert describe(session, package)["ModelCard"] == {"ModelCardContent": '{"a": 2}', "ModelCardStatus": "Approved"}
