@@ -82,11 +82,17 @@ def test_an_unknown_endpoint_and_an_unknown_variant(invoke):
     assert "v9" in error.message
 
 
-@pytest.mark.parametrize("member", ["TargetModel", "TargetContainerHostname", "InferenceComponentName"])
+@pytest.mark.parametrize("member", ["TargetModel", "TargetContainerHostname", "SessionId", "EnableExplanations"])
 def test_what_is_for_other_kinds_of_endpoints(invoke, member):
     error = refused(invoke, **{member: "x"})
     assert (error.code, error.status) == ("ValidationError", 400)
     assert member in error.message
+
+
+def test_a_component_that_the_endpoint_does_not_have(invoke):
+    error = refused(invoke, InferenceComponentName="x")
+    assert (error.code, error.status) == ("ValidationError", 400)
+    assert error.message == "Inference component x of endpoint e of account 123456789012 not found."
 
 
 def test_a_users_exception_is_a_model_error_with_its_words_and_the_log(invoke):

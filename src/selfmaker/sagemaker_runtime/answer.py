@@ -14,6 +14,10 @@ from selfmaker.serving.worker.transport import Message
 
 _LONGEST = 1024  # of a message in an error; AWS's members take 2,048 characters with what is around it
 
+_REFUSED = {
+    "SessionId": "stateful sessions are not supported here.",
+    "EnableExplanations": "the endpoint has no ExplainerConfig.",
+}
 _CODES: dict[type[SelfmakerError], tuple[str, int]] = {
     Invalid: ("ValidationError", 400),
     Conflict: ("ServiceUnavailable", 503),
@@ -36,6 +40,9 @@ def message_of(request: Request) -> Message:
 async def answer(call: Call, request: Request, delivery: Delivery = PLAIN) -> tuple[str, Message]:
     """The variant and its answer, whose status is below 400. Raises AWS's error."""
     name = request["EndpointName"]
+    for member, why in _REFUSED.items():
+        if member in request:
+            raise AwsError("ValidationError", f"{member}: {why}")
     if "InferenceComponentName" in request:
         return await _components_answer(call, request, delivery)
     target = request.get("TargetVariant", "")
