@@ -20,6 +20,7 @@ from selfmaker.store.resources import Resource, Resources
 
 _HELD = 2.0  # seconds that a Describe of a component in progress waits for the end of it
 _DEFAULT_PATIENCE = 600.0
+_MOST_COPIES = 64  # each is a process at least
 _STATUS = {lives.RETURNING: lives.UPDATING, lives.OUT_OF_SERVICE: lives.FAILED, "RollingBack": lives.UPDATING}
 _SUMMARY = (
     "InferenceComponentName",
@@ -124,7 +125,7 @@ def update_inference_component(call: Call, request: Request) -> Output:
 @operation("sagemaker", "UpdateInferenceComponentRuntimeConfig")
 def update_inference_component_runtime_config(call: Call, request: Request) -> Output:
     row = find(call, request["InferenceComponentName"])
-    count = request["DesiredRuntimeConfig"]["CopyCount"]
+    count = _copy_count(request["DesiredRuntimeConfig"])
     try:
         call.use(InferenceComponents).adjust(call.region, row.name, {}, {row.document["VariantName"]: count})
     except NotFound:
@@ -187,17 +188,25 @@ def _spec(call: Call, document: dict[str, Any], variant: dict[str, Any]) -> Depl
     for member, what in _NOT_YET.items():
         if specification.get(member):
             raise invalid(f"Specification.{member}: {what} are not supported here yet.")
+    count = _copy_count(document["RuntimeConfig"])
     patience = specification.get("StartupParameters", {}).get("ContainerStartupHealthCheckTimeoutInSeconds")
     served = VariantSpec(
         name=variant["VariantName"],
         model=_model(call, document["InferenceComponentName"], specification),
         weight=1.0,
-        instances=document["RuntimeConfig"]["CopyCount"],
+        instances=count,
         instance_type=variant.get("InstanceType", ""),
         patience=patience or _DEFAULT_PATIENCE,
         copies=True,
     )
     return DeploymentSpec(id=ids.unique_id(), config=document["EndpointName"], variants=(served,), created=clock.now())
+
+
+def _copy_count(config: dict[str, Any]) -> int:
+    count: int = config["CopyCount"]
+    if count > _MOST_COPIES:
+        raise invalid(f"CopyCount: at most {_MOST_COPIES} copies of an inference component run here, got {count}.")
+    return count
 
 
 def _model(call: Call, name: str, specification: dict[str, Any]) -> ModelSpec:

@@ -123,6 +123,11 @@ def _check_together(request: Request, variants: list[Variant], shadows: list[Var
         raise invalid(f"ProductionVariants: either all variants have a ModelName or none has; {empty[0]} has none.")
     if empty and "ExecutionRoleArn" not in request:
         raise invalid("ExecutionRoleArn is required when the ProductionVariants have no ModelName.")
+    if empty and (request.get("DataCaptureConfig", {}).get("EnableCapture") or "AsyncInferenceConfig" in request):
+        raise invalid(
+            "ProductionVariants without a ModelName take no DataCaptureConfig and no AsyncInferenceConfig: inference "
+            "components are answered at once, and not captured."
+        )
     if shadows and (len(shadows) > 1 or len(variants) > 1 or serverless or empty):
         raise invalid("ShadowProductionVariants: one shadow variant beside one production variant with a model.")
     if any("ServerlessConfig" in shadow or "ModelName" not in shadow for shadow in shadows):

@@ -143,6 +143,8 @@ def test_what_makes_no_component(account, host):
         component(account, host, {"ModelName": "nobody"})
     with pytest.raises(refused, match="Could not find endpoint"):
         component(account, "nobody", {"ModelName": good})
+    with pytest.raises(refused, match="at most 64 copies"):
+        component(account, host, {"ModelName": good}, copies=65)
     with pytest.raises(refused, match="must have a ModelName"):
         component(account, host, {})
     failed = settled(account, component(account, host, {"ModelName": model(account, fail="no luck")}))
