@@ -49,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "application_autoscaling": SERVICE | {"cloudwatch"},
     "ecr": SERVICE,
     "sqs": SERVICE,
-    "lambda_": SERVICE,
+    "lambda_": SERVICE | {"events"},
     "events": SERVICE,
     "sagemaker_featurestore_runtime": SERVICE,
     "athena": SERVICE,
