@@ -48,6 +48,7 @@ from selfmaker.jobs.processing import ProcessingKind
 from selfmaker.jobs.surroundings import COMMON_MOUNTS, INHERITED, SITE_IN_JOB, Surroundings
 from selfmaker.jobs.training import TrainingKind
 from selfmaker.lambda_.asynchronous import AsynchronousCalls
+from selfmaker.lambda_.queue_listener import QueueListener
 from selfmaker.objects.protocol import BucketExists
 from selfmaker.objects.store import ObjectStore
 from selfmaker.runtimes.catalog import use_images
@@ -165,6 +166,7 @@ class Parts:
         store.jobs.watch(self._tell_pipelines)
         self._functions = self._new_functions()
         self._function_calls = AsynchronousCalls(store.queues, self._functions)
+        self._queue_listener = QueueListener(store.resources, store.queues)
         told = SagemakerEvents(settings.account, store.tags, store.executions)
         self._dispatcher = Dispatcher(store.database, store.resources, told)
         self._sandbox = self._new_sandbox()
@@ -207,6 +209,7 @@ class Parts:
         self._inference_components.start()
         self._functions.start()
         self._function_calls.start(port)
+        self._queue_listener.start(port)
         self._dispatcher.start(port)
         self._sandbox.clear()
         self._offline.start()
@@ -219,6 +222,7 @@ class Parts:
             self._queries,
             self._offline,
             self._dispatcher,
+            self._queue_listener,
             self._function_calls,
             self._functions,
             self._executions,
