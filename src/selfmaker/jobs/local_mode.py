@@ -17,7 +17,7 @@ import sys
 import tarfile
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,48 +36,13 @@ from selfmaker.executors.protocol import Access, RunHandle
 from selfmaker.jobs import run_plan
 from selfmaker.jobs.company import equip
 from selfmaker.jobs.folder import JobFolder
+from selfmaker.jobs.local_endpoint import LocalEndpoint
+from selfmaker.jobs.local_service import Service
 from selfmaker.jobs.surroundings import BASE_VARIABLES, COMMON_MOUNTS, SITE_IN_JOB
 from selfmaker.runtimes.catalog import runtime_for, use_images
 from selfmaker.settings import Settings, inherited_environment, load
 
 _OURS = ("SELFMAKER_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
-
-
-@dataclass(frozen=True)
-class Service:
-    """One host, as the document has it."""
-
-    name: str
-    image: str
-    volumes: tuple[tuple[Path, str], ...]
-    environment: Mapping[str, str]
-    entrypoint: tuple[str, ...]
-    command: str
-
-    @classmethod
-    def of(cls, name: str, document: Mapping[str, Any]) -> "Service":
-        pairs = [volume.removesuffix(":z").rsplit(":", 1) for volume in document.get("volumes", ())]
-        variables = [entry.partition("=") for entry in document.get("environment", ())]
-        return cls(
-            name=name,
-            image=document["image"],
-            volumes=tuple((Path(source), target) for source, target in pairs),
-            environment={name: value for name, _, value in variables},
-            entrypoint=tuple(document.get("entrypoint") or ()),
-            command=document.get("command", ""),
-        )
-
-    def path(self, inside: str) -> Path | None:
-        """Where a path of the container's is on this machine, if a volume shows it."""
-        for source, target in sorted(self.volumes, key=lambda volume: -len(volume[1])):
-            if inside == target or inside.startswith(f"{target}/"):
-                return source / inside[len(target) :].lstrip("/")
-        return None
-
-    def config(self, name: str) -> Any:
-        """A document of /opt/ml/input/config; empty where there is none."""
-        path = self.path(f"/opt/ml/input/config/{name}")
-        return json.loads(path.read_text()) if path is not None and path.is_file() else {}
 
 
 @dataclass(frozen=True)
@@ -102,8 +67,8 @@ class LocalJob:
 
     def run(self) -> int:
         """Raises SelfmakerError."""
-        if any(service.command == "serve" for service in self._services):
-            raise Invalid("local endpoints need Docker; deploy to an instance type that is not 'local' instead")
+        if self._services[0].command == "serve":
+            return LocalEndpoint(self._services[0], self._folder.path, self._settings, self._own).run()
         use_images(self._settings.home / "images")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _frame: self._signal(number))

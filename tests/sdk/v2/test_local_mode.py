@@ -1,12 +1,15 @@
 """The SDK's local mode where no Docker is: ``LocalSession``, and instance type ``local``."""
 
 import json
+import socket
 import tarfile
 from pathlib import Path
 
 import pytest
+from sagemaker.deserializers import JSONDeserializer
 from sagemaker.local import LocalSession
 from sagemaker.processing import ProcessingInput, ProcessingOutput
+from sagemaker.serializers import JSONSerializer
 from sagemaker.sklearn import SKLearn, SKLearnProcessor
 
 pytestmark = pytest.mark.skipif(Path("/var/run/docker.sock").exists(), reason="Docker is there, and runs local mode")
@@ -83,15 +86,48 @@ def test_processing(local, role, folder, s3):
     assert s3.get_object(Bucket=bucket, Key=f"{key}/made.txt")["Body"].read() == b"AS IT WAS!"
 
 
-def test_local_endpoints_are_refused_with_what_to_do(local, role, folder):
+HANDLERS = """
+import json, os, pathlib
+
+def model_fn(folder):
+    return json.loads(pathlib.Path(folder, "weights.json").read_text())
+
+def input_fn(body, content_type):
+    return json.loads(body)
+
+def predict_fn(data, weights):
+    if not data:
+        raise ValueError("an empty question")
+    return [weights["factor"] * value for value in data]
+
+def output_fn(answer, accept):
+    return json.dumps({"answer": answer, "who": os.environ["WHO"]}), "application/json"
+
+if __name__ == "__main__":
+    pathlib.Path(os.environ["SM_MODEL_DIR"], "weights.json").write_text('{"factor": 10}')
+"""
+
+
+def test_an_endpoint_answers_until_it_is_deleted(local, session, role, folder):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        local.config = {"local": {**local.config["local"], "serving_port": probe.getsockname()[1]}}
     estimator = SKLearn(
         "train.py",
-        source_dir=folder({"train.py": "open('/opt/ml/model/m', 'w').write('m')"}),
+        source_dir=folder({"train.py": HANDLERS}),
         framework_version="1.4-2",
         role=role,
         instance_type="local",
         sagemaker_session=local,
     )
     estimator.fit()
-    with pytest.raises(RuntimeError, match=r"ml\.m5\.large"):
-        estimator.deploy(1, "local")
+    predictor = estimator.deploy(
+        1, "local", env={"WHO": "it"}, serializer=JSONSerializer(), deserializer=JSONDeserializer()
+    )
+    found = session.sagemaker_client.list_endpoints(NameContains="local-mode")["Endpoints"]
+    assert len(found) == 1
+    try:
+        assert predictor.predict([1, 2]) == {"answer": [10, 20], "who": "it"}
+    finally:
+        predictor.delete_endpoint()
+    assert session.sagemaker_client.list_endpoints(NameContains="local-mode")["Endpoints"] == []

@@ -24,7 +24,6 @@ def without_docker(module: ModuleType) -> None:
     replace(container, "_get_compose_cmd_prefix", staticmethod(lambda: list(command)))
     _write_json(container)
     replace(module, "_ecr_login_if_needed", lambda *_args, **_kwargs: False)
-    replace(container, "serve", _no_endpoints)
 
 
 def model_trainer_without_docker(module: ModuleType) -> None:
@@ -56,10 +55,3 @@ def _write_json(container: Any) -> None:
         return content
 
     replace(container, "_generate_compose_file", generate)
-
-
-def _no_endpoints(*_args: Any, **_kwargs: Any) -> None:
-    raise RuntimeError(
-        "selfmaker runs the jobs of local mode without Docker, but no local endpoints: deploy to another instance type "
-        "than 'local', such as ml.m5.large"
-    )
