@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from selfmaker.contract.artifacts import copy_tree, pack
-from selfmaker.contract.failure import failure_reason, last_exception, shortened, told
+from selfmaker.contract.failure import failure_reason, last_exception, shortened, signal_text, told
 from selfmaker.contract.layout import Layout
 from selfmaker.executors.protocol import Exit
 from selfmaker.jobs.folder import JobFolder
@@ -44,7 +44,8 @@ def _failure(folder: JobFolder, plan: dict[str, Any], host: str, ended: Exit) ->
         return shortened(f"AlgorithmError: {ended.launch_error}, exit code: {ended.code}", ended.code)
     layout = Layout(folder.host(host) / "ml")
     if plan["kind"] == TRANSFORM:  # a program of ours, which says its reason whole
-        reason = told(layout.failure) or f"InternalServerError: {last_exception(folder.log(host))}"
+        said = signal_text(ended.code) or last_exception(folder.log(host)) or f"exit code {ended.code}"
+        reason = told(layout.failure) or f"InternalServerError: {said}"
         return shortened(reason, ended.code)
     return failure_reason(layout.failure, folder.log(host), ended.code, plan.get("command"))
 

@@ -40,7 +40,8 @@ class InputObject:
 
 @dataclass(frozen=True)
 class Sending:
-    """How the data goes to the model and comes back. ``limit`` is in bytes, 0 for none; ``timeout`` in seconds."""
+    """How the data goes to the model and comes back. ``limit`` is in bytes, 0 for none; ``timeout`` in
+    seconds, with the wait for the requests that are at the same worker."""
 
     content_type: str
     accept: str

@@ -11,6 +11,7 @@ from typing import Any
 from selfmaker.client.environment import SITE, job_environment
 from selfmaker.contract.channels import Source, link, named
 from selfmaker.contract.layout import Layout
+from selfmaker.errors import Invalid
 from selfmaker.jobs import outcome
 from selfmaker.jobs.folder import JobFolder
 from selfmaker.jobs.spec import JobSpec
@@ -28,6 +29,7 @@ from selfmaker.transform.splitting import MEGABYTE, MULTI_RECORD, NONE, SINGLE_R
 
 DEFAULT_PAYLOAD_MB = 6
 DEFAULT_TIMEOUT, DEFAULT_RETRIES = 600, 3
+_AT_A_WORKER = 2  # requests, where the job does not say how many: the second is there when the first is answered
 PATIENCE = 1800.0  # seconds for a model to load: as long as AWS goes on asking /ping
 
 _PLAN = "transform.json"
@@ -103,7 +105,10 @@ class TransformKind:
         containers = []
         for model in (ModelSpec.from_json(model) for model in spec.models):
             told = replace(model, environment={**model.environment, **spec.environment})
-            laid = preparation.lay_out(told, {})
+            try:
+                laid = preparation.lay_out(told, {})
+            except Invalid as error:
+                raise Invalid(f"ClientError: {error.message}") from error
             containers.append(
                 Container(
                     image=model.image,
@@ -174,6 +179,7 @@ class TransformKind:
 def sending(document: Mapping[str, Any], workers: int) -> Sending:
     """How the data goes to the model, from a CreateTransformJob request."""
     given, output = document["TransformInput"], document["TransformOutput"]
+    concurrency = document.get("MaxConcurrentTransforms") or _AT_A_WORKER * workers
     client, processing = document.get("ModelClientConfig", {}), document.get("DataProcessing", {})
     return Sending(
         content_type=given.get("ContentType", ""),
@@ -183,8 +189,8 @@ def sending(document: Mapping[str, Any], workers: int) -> Sending:
         assemble_with=output.get("AssembleWith", NONE),
         gzip=given.get("CompressionType", NONE) == "Gzip",
         limit=document.get("MaxPayloadInMB", DEFAULT_PAYLOAD_MB) * MEGABYTE,
-        concurrency=document.get("MaxConcurrentTransforms") or 2 * workers,
-        timeout=client.get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT),
+        concurrency=concurrency,
+        timeout=client.get("InvocationsTimeoutInSeconds", DEFAULT_TIMEOUT) * max(1, concurrency // workers),
         retries=client.get("InvocationsMaxRetries", DEFAULT_RETRIES),
         filters=Filters(
             input_filter=processing.get("InputFilter") or "$",

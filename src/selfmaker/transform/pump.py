@@ -24,7 +24,8 @@ Ask = Callable[[bytes], Awaitable[Message]]
 Say = Callable[[str], None]
 Result = TypeVar("Result")
 
-_LONGEST_MESSAGE = 600
+_LONGEST_MESSAGE = 600  # characters in a failure reason
+_LONGEST_ANSWER = 16 * 1024  # bytes of an error's text in the log
 SEE_LOGS = "See job logs for more information"
 
 
@@ -161,7 +162,7 @@ class Pump:
         output.write(self._processing.output(batch, answer))
 
     def _refused(self, output: Output, batch: Batch, message: Message) -> None:
-        text = message.body.decode("utf-8", "replace").strip()
+        text = message.body[:_LONGEST_ANSWER].decode("utf-8", "replace").strip()
         title = output.given.title
         status = f"Bad HTTP status received from algorithm: {message.status}"
         self._say(f"{title}: {batch.named}: {status}")

@@ -221,3 +221,14 @@ def holds_a_lock(pid, home=None):
     except OSError:
         return False
     return any(name.endswith("supervisor.lock") and (home is None or name.startswith(str(home))) for name in names)
+
+
+def test_a_model_whose_data_are_gone_or_broken_fails_the_job(transforms, account):
+    uri = account.put(f"{account.unique('data')}/in.csv", "1\n")
+    gone, broken = account.model({"x": "y"}, SLOW), account.model({"x": "y"}, SLOW)
+    account.s3.delete_object(Bucket=account.bucket, Key=f"{gone}/model.tar.gz")
+    account.put(f"{broken}/model.tar.gz", b"no archive")
+    described = transforms.run(gone, uri)
+    assert described["FailureReason"].startswith("ClientError: Could not find model data at s3://")
+    described = transforms.run(broken, uri)
+    assert described["FailureReason"].startswith("ClientError: Failed to extract model data archive")
