@@ -1,7 +1,6 @@
 """Model packages: models in the registry, either versions of a group or by a name of their own."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection
@@ -44,13 +43,13 @@ def describe_model_package(call: Call, request: Request) -> Output:
 
 @operation("sagemaker", "ListModelPackages")
 def list_model_packages(call: Call, request: Request) -> Output:
-    rows: Iterable[Resource] = call.use(Resources).list(KIND, call.region)
     if "ModelPackageGroupName" in request:
         wanted = group.find(call, request["ModelPackageGroupName"]).name
-        rows = [row for row in rows if row.document.get("ModelPackageGroupName") == wanted]
+        rows = call.use(Database).read(lambda c: group.packages(c, call, wanted))
     else:
         types = request.get("ModelPackageType", "Unversioned")
-        rows = [row for row in rows if types == "Both" or is_versioned(row) == (types == "Versioned")]
+        every = call.use(Resources).list(KIND, call.region)
+        rows = [row for row in every if types == "Both" or is_versioned(row) == (types == "Versioned")]
     if "ModelApprovalStatus" in request:
         rows = [row for row in rows if row.document.get("ModelApprovalStatus") == request["ModelApprovalStatus"]]
     listed = page(map(_summary, rows), request, "ModelPackageSummaryList", name="_Name", usual=group.USUAL)

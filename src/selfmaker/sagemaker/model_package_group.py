@@ -66,13 +66,12 @@ def delete_model_package_group(call: Call, request: Request) -> Output:
     group = find(call, request["ModelPackageGroupName"])
 
     def work(connection: Connection) -> None:
-        for package in resources.of_kind(connection, PACKAGE_KIND, call.region):
-            if package.document.get("ModelPackageGroupName") == group.name:
-                raise AwsError(
-                    "ConflictException",
-                    f"Cannot delete Model Package Group: {group.arn} as it contains Model Packages. "
-                    "Delete its model packages first.",
-                )
+        if packages(connection, call, group.name):
+            raise AwsError(
+                "ConflictException",
+                f"Cannot delete Model Package Group: {group.arn} as it contains Model Packages. "
+                "Delete its model packages first.",
+            )
         resources.remove(connection, KIND, call.region, group.name)
         tags.forget(connection, group.arn)
 
@@ -128,6 +127,11 @@ def given_name(call: Call, name_or_arn: str) -> str:
 
 def not_found(call: Call, name: str) -> AwsError:
     return invalid(f"ModelPackageGroup {_arn(call, name)} does not exist.")
+
+
+def packages(connection: Connection, call: Call, name: str) -> list[Resource]:
+    """The group's versions, oldest first."""
+    return resources.having(connection, PACKAGE_KIND, call.region, ("ModelPackageGroupName",), name)
 
 
 def described(row: Resource) -> dict[str, Any]:
