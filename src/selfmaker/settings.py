@@ -59,6 +59,11 @@ SETTINGS = (
         "Requests that an endpoint's data capture keeps are objects in S3 after so many seconds at the latest.",
     ),
     Setting(
+        "warm_workers",
+        "2",
+        "So many workers with the framework of the last endpoint imported wait for the next one, for 15 minutes.",
+    ),
+    Setting(
         "deployment_wait_scale",
         "1",
         "The waiting times of a DeploymentConfig are taken times this: 0.1 makes a minute of baking six seconds.",
@@ -104,6 +109,7 @@ class Settings:
     spot_discount: float
     serverless_idle_seconds: float
     capture_flush_seconds: float
+    warm_workers: int
     deployment_wait_scale: float
     autoscaling_period_seconds: float
     multi_model_loaded: int
@@ -148,6 +154,7 @@ def load(overrides: Mapping[str, str] | None = None, environment: Mapping[str, s
         spot_discount=_fraction("spot_discount", text["spot_discount"]),
         serverless_idle_seconds=_number("serverless_idle_seconds", text["serverless_idle_seconds"], float),
         capture_flush_seconds=_number("capture_flush_seconds", text["capture_flush_seconds"], float),
+        warm_workers=_number("warm_workers", text["warm_workers"], int),
         deployment_wait_scale=_number("deployment_wait_scale", text["deployment_wait_scale"], float),
         autoscaling_period_seconds=_number("autoscaling_period_seconds", text["autoscaling_period_seconds"], float),
         multi_model_loaded=_number("multi_model_loaded", text["multi_model_loaded"], int),

@@ -155,6 +155,7 @@ class Parts:
                 settings.multi_model_memory_mb << 20,
                 settings.capture_flush_seconds,
                 settings.endpoint_log_mb << 20,
+                settings.warm_workers,
             ),
             alarmed=partial(in_alarm, store.resources, store.metrics),
             wait_scale=settings.deployment_wait_scale,

@@ -11,6 +11,7 @@ from selfmaker.errors import NotFound, SelfmakerError
 from selfmaker.objects.store import ObjectStore
 from selfmaker.services import Services
 from selfmaker.serving import endpoints as lives
+from selfmaker.serving.building import Keep
 from selfmaker.serving.endpoints import Endpoints, Neighbours
 from selfmaker.serving.inference_components import InferenceComponents
 from selfmaker.serving.spec import DeploymentSpec, ModelSpec, VariantSpec
@@ -74,6 +75,7 @@ class World:
     def __init__(self, home, loop, executor, environment):
         self.home, self.loop, self.executor, self.environment = home, loop, executor, environment
         self.environments = Environments(environment)
+        self.keep = Keep()
         self.open()
         self.objects.create_bucket("box", REGION)
 
@@ -94,6 +96,7 @@ class World:
             async_invocations=AsyncInvocations(self.database),
             metrics=self.metrics,
             wait_scale=wait_scale,
+            keep=self.keep,
             alarmed=lambda region, names: [name for name in names if name in self.alarms],
             surroundings=lambda region: {"AROUND": region},
             home=self.home,
@@ -151,10 +154,10 @@ class World:
         variant, answer = asyncio.run_coroutine_threadsafe(asked, self.loop).result(60)
         return variant, answer
 
-    def problem_of(self, body):
+    def problem_of(self, body, name="e"):
         """The error that the answer to ``body`` is."""
         try:
-            self.ask(body=body)
+            self.ask(name, body)
         except SelfmakerError as error:
             return error
 

@@ -41,13 +41,14 @@ class Keep:
     """How long workers and models stay: ``idle`` is after how many seconds without a request a serverless variant has
     none; ``models`` and ``model_bytes`` are what a multi-model container keeps loaded (0 bytes: no limit);
     ``captured`` is how many seconds captured requests wait until they are objects; ``log_bytes`` is the size of a log
-    file, of which each instance keeps two."""
+    file, of which each instance keeps two; ``spares`` is how many workers wait for a model."""
 
     idle: float = 300.0
     models: int = 32
     model_bytes: int = 0
     captured: float = 10.0
     log_bytes: int = 1 << 27
+    spares: int = 0
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,10 @@ class SocketChannel(asyncio.Protocol):
         self._serial = (self._serial + 1) & 0xFFFFFFFF
         self._write(transport.message_frame(transport.REQUEST, self._serial, ticket.request))
 
+    def start(self, told: bytes) -> None:
+        """Tell a spare worker what it is to serve."""
+        self._write(transport.frame(transport.START, 0, told))
+
     def _write(self, frame: bytes) -> None:
         """Send it with all that is sent in this tick of the loop: the worker is woken once, and has them together."""
         if not self._outbox:

@@ -31,6 +31,7 @@ from selfmaker.serving.model_files import ModelFiles
 from selfmaker.serving.preparation import Around, Environments, Preparation, Surroundings
 from selfmaker.serving.rollout import roll_out, rollout_of
 from selfmaker.serving.router import Key, Router
+from selfmaker.serving.spares import Spares
 from selfmaker.serving.spec import DeploymentSpec, ServerlessSpec
 from selfmaker.serving.variant import Variant
 from selfmaker.serving.worker.transport import Message
@@ -129,6 +130,9 @@ class Endpoints:
             invoke=lambda key, request, delivery: self._router.invoke(key, request, "", delivery),
         )
         self._queues = AsyncQueues(asking, loop)
+        launcher, spare_runs = self._tools.launcher, self._tools.runs / "spares"
+        spares = neighbours.keep.spares if family.kind == KIND else 0
+        launcher.spares = Spares(spares, lambda plan: launcher.spare(plan, spare_runs), loop)
         self._router = Router()
         self._metrics = EndpointMetrics(neighbours.metrics, loop, self._threads, family.dimension)
         self._metrics.add_source(self._queues.samples)
@@ -498,6 +502,8 @@ class Endpoints:
         deployments = {*live.values(), *self._leaving}
         await asyncio.gather(*(deployment.take_down(0) for deployment in deployments), return_exceptions=True)
         await self._metrics.close()
+        if self._tools.launcher.spares is not None:
+            await self._tools.launcher.spares.close()
 
 
 def _pids(variant: Answering) -> list[int]:

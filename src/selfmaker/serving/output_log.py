@@ -11,6 +11,7 @@ from pathlib import Path
 
 from selfmaker import clock
 
+_MOST_EARLY = 10_000  # lines
 LONGEST_LINE = 256 * 1024  # CloudWatch's limit for one event; a longer line is cut into several
 
 
@@ -54,17 +55,7 @@ class OutputLog:
 
     def pump(self, source: int) -> None:
         """Record what comes from the file descriptor ``source`` until its end."""
-        rest = b""
-        while data := os.read(source, LONGEST_LINE):
-            lines = (rest + data).split(b"\n")
-            rest = lines.pop()
-            if len(rest) > LONGEST_LINE:
-                lines.append(rest)
-                rest = b""
-            if lines:
-                self.lines(lines)
-        if rest:
-            self.lines([rest])
+        _pump(source, self.lines)
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -75,6 +66,47 @@ class OutputLog:
         before, self._descriptor = self._descriptor, _opened(self._following())
         self._size = 0
         os.close(before)
+
+
+class PendingLog:
+    """Holds lines until it is told the log that they belong to. Thread safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._early: list[bytes] = []
+        self._log: OutputLog | None = None
+
+    def pump(self, source: int) -> None:
+        """As OutputLog.pump."""
+        _pump(source, self.lines)
+
+    def lines(self, lines: list[bytes]) -> None:
+        with self._lock:
+            if self._log is not None:
+                self._log.lines(lines)
+            elif len(self._early) < _MOST_EARLY:
+                self._early += lines
+
+    def assign(self, log: OutputLog) -> None:
+        """Hand everything over, and go on with ``log``."""
+        with self._lock:
+            if self._early:
+                log.lines(self._early)
+            self._early, self._log = [], log
+
+
+def _pump(source: int, record: Callable[[list[bytes]], None]) -> None:
+    rest = b""
+    while data := os.read(source, LONGEST_LINE):
+        lines = (rest + data).split(b"\n")
+        rest = lines.pop()
+        if len(rest) > LONGEST_LINE:
+            lines.append(rest)
+            rest = b""
+        if lines:
+            record(lines)
+    if rest:
+        record([rest])
 
 
 def _opened(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -9,9 +10,9 @@ import socket
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from selfmaker import ids
 from selfmaker.errors import SelfmakerError
@@ -19,7 +20,10 @@ from selfmaker.executors.protocol import Access, Executor, Exit, Mount, RunHandl
 from selfmaker.runtimes.base import Environment
 from selfmaker.serving import worker
 from selfmaker.serving.channel import LineCut, SocketChannel, WorkerFailed
-from selfmaker.serving.output_log import OutputLog
+from selfmaker.serving.output_log import OutputLog, PendingLog
+
+if TYPE_CHECKING:
+    from selfmaker.serving.spares import Spares
 
 MODEL_DIR = "/opt/ml/model"
 CODE_DIR = "/opt/ml/code"
@@ -30,6 +34,7 @@ _PROGRAM = (
 )
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _LAST_WORDS = 5.0
+_MOST_COPIED = 64 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -74,10 +79,21 @@ class WorkerProcess:
         self.handle.signal(signal.SIGKILL)
 
 
+@dataclass(frozen=True)
+class Spare:
+    """A worker that waits for something to serve. ``run`` is its folder, with ``model`` and ``code`` in it, which it
+    sees as its own; ``log`` holds what it says until its log is known."""
+
+    process: WorkerProcess
+    run: Path
+    log: PendingLog
+
+
 class Launcher:
     """Starts workers. Owns a few threads for what blocks: ``close`` when no worker is left."""
 
     def __init__(self, executor: Executor, loop: asyncio.AbstractEventLoop) -> None:
+        self.spares: Spares | None = None
         self._executor = executor
         self._loop = loop
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="selfmaker-serving")
@@ -87,22 +103,79 @@ class Launcher:
 
         ``folder`` gets a folder for the run. Raises WorkerFailed, once nothing is left of it.
         """
+        spare = await self._spare(plan)
+        if spare is not None:
+            process = await self._begin(spare, plan, log, patience)
+        else:
+            process = await self._launch(plan, folder / ids.unique_id(), log, patience)
+        if self.spares is not None:
+            self.spares.used(plan)
+        return process
+
+    async def spare(self, plan: WorkerPlan, folder: Path) -> "Spare":
+        """Start a worker that may serve ``plan`` or its like later. Raises WorkerFailed; then nothing is left of it."""
         run = folder / ids.unique_id()
+        for name in ("router", "scratch", "model", "code"):
+            (run / name).mkdir(mode=0o700, parents=True)
+        listener = _listen(run / "router")
+        process: WorkerProcess | None = None
+        log = PendingLog()
+        try:
+            process = await self._start(spare_spec(plan, run), run, log)
+            connected = await self._accepted(listener, process)
+            if connected is None:
+                raise WorkerFailed("it ended before it was wanted")
+            channel = process.channel
+            await self._loop.connect_accepted_socket(lambda: channel, connected)
+        except BaseException:
+            await _undone(process, run)
+            raise
+        finally:
+            listener.close()
+        return Spare(process, run, log)
+
+    async def _spare(self, plan: WorkerPlan) -> "Spare | None":
+        """A spare worker that has the plan's files, if one can serve it."""
+        if self.spares is None or not await self._loop.run_in_executor(self._threads, small, plan):
+            return None
+        spare = self.spares.take(plan)
+        if spare is None:
+            return None
+        try:
+            await self._loop.run_in_executor(self._threads, furnish, spare, plan)
+        except BaseException as error:
+            await _undone(spare.process, spare.run)
+            if isinstance(error, OSError):
+                return None
+            raise
+        return spare
+
+    async def _begin(self, spare: "Spare", plan: WorkerPlan, log: OutputLog, patience: float) -> WorkerProcess:
+        spec = run_spec(plan, spare.run)
+        told = {"arguments": arguments(plan), "variables": dict(spec.environment), "directory": spec.directory}
+        spare.log.assign(log)
+        try:
+            spare.process.channel.start(json.dumps(told).encode())
+            await asyncio.wait_for(self._until_loaded(spare.process, log), patience)
+        except BaseException as error:
+            await _undone(spare.process, spare.run)
+            if isinstance(error, asyncio.TimeoutError):
+                raise _too_slow(patience) from None
+            raise
+        return spare.process
+
+    async def _launch(self, plan: WorkerPlan, run: Path, log: OutputLog, patience: float) -> WorkerProcess:
         (run / "router").mkdir(mode=0o700, parents=True)
         (run / "scratch").mkdir(mode=0o700)
         listener = _listen(run / "router")
         process: WorkerProcess | None = None
         try:
-            process = await self._start(plan, run, log)
+            process = await self._start(run_spec(plan, run), run, log)
             await asyncio.wait_for(self._until_ready(listener, process, log), patience)
         except BaseException as error:
-            if process is not None:
-                process.kill()
-                await asyncio.wait([process.ended])
-                await process.channel.closed()
-            shutil.rmtree(run, ignore_errors=True)
+            await _undone(process, run)
             if isinstance(error, asyncio.TimeoutError):
-                raise WorkerFailed(f"the model was not loaded within {patience:g} seconds") from None
+                raise _too_slow(patience) from None
             raise
         finally:
             listener.close()
@@ -111,10 +184,9 @@ class Launcher:
     def close(self) -> None:
         self._threads.shutdown(wait=True)
 
-    async def _start(self, plan: WorkerPlan, run: Path, log: OutputLog) -> WorkerProcess:
+    async def _start(self, spec: RunSpec, run: Path, log: "OutputLog | PendingLog") -> WorkerProcess:
         read, write = os.pipe()
         try:
-            spec = run_spec(plan, run)
             handle = await self._loop.run_in_executor(self._threads, self._executor.start, spec, write)
         except SelfmakerError as error:
             os.close(read)
@@ -148,6 +220,9 @@ class Launcher:
         if connected is None:
             raise WorkerFailed(_why(process.ended.result(), log))
         await self._loop.connect_accepted_socket(lambda: process.channel, connected)
+        await self._until_loaded(process, log)
+
+    async def _until_loaded(self, process: WorkerProcess, log: OutputLog) -> None:
         try:
             await process.channel.ready
         except LineCut as cut:
@@ -168,6 +243,37 @@ class Launcher:
         return None if accepting.cancelled() else accepting.result()[0]
 
 
+async def _undone(process: WorkerProcess | None, run: Path) -> None:
+    """End the process, if there is one, and remove its folder."""
+    if process is not None:
+        process.kill()
+        await asyncio.wait([process.ended])
+        await process.channel.closed()
+    shutil.rmtree(run, ignore_errors=True)
+
+
+def _too_slow(patience: float) -> WorkerFailed:
+    return WorkerFailed(f"the model was not loaded within {patience:g} seconds")
+
+
+def small(plan: WorkerPlan) -> bool:
+    """Whether the plan's files are copied sooner than a process is started. Blocks."""
+    size = 0
+    for folder in (plan.model, plan.code):
+        for path in folder.rglob("*") if folder is not None else ():
+            size += path.lstat().st_size
+            if size > _MOST_COPIED:
+                return False
+    return True
+
+
+def furnish(spare: Spare, plan: WorkerPlan) -> None:
+    """Give the spare the plan's files. Blocks; raises OSError."""
+    for folder, name in ((plan.model, "model"), (plan.code, "code")):
+        if folder is not None:
+            shutil.copytree(folder, spare.run / name, symlinks=True, dirs_exist_ok=True)
+
+
 def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
     """The worker's process: its mounts, its environment, its command."""
     environment = plan.environment
@@ -186,13 +292,6 @@ def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
         mounts.append(Mount(plan.model, MODEL_DIR, Access.COPY_ON_WRITE))
     if plan.code is not None:
         mounts.append(Mount(plan.code, CODE_DIR, Access.COPY_ON_WRITE))
-    options = ["--socket", _ROUTER + "/s", "--framework", plan.framework, "--model-dir", MODEL_DIR]
-    if plan.program and plan.code_dir:
-        options += ["--code-dir", plan.code_dir, "--program", plan.program]
-    if accept := plan.variables.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"):
-        options += ["--default-accept", accept]
-    if programs is not None:
-        options += ["--serve", f"{programs.directory}/serve"]
     own = f"{programs.directory}:" if programs is not None else ""
     path = f"{own}{environment.prefix / 'bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     variables = {
@@ -206,9 +305,9 @@ def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
         **plan.variables,
     }
     return RunSpec(
-        argv=(str(environment.python), "-c", _PROGRAM, _OURS, *options),
+        argv=(str(environment.python), "-c", _PROGRAM, _OURS, *arguments(plan)),
         environment=variables,
-        directory=plan.code_dir if plan.program and plan.code_dir else "/",
+        directory=directory(plan),
         scratch=run / "scratch",
         mounts=tuple(mounts),
         hidden=plan.hidden,
@@ -216,6 +315,33 @@ def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
         # A program that serves has port 8080 to itself, unless it is to reach others: then it is told a free one.
         network=plan.network and (programs is None or programs.network),
     )
+
+
+def arguments(plan: WorkerPlan) -> list[str]:
+    """The worker program's own."""
+    options = ["--socket", _ROUTER + "/s", "--framework", plan.framework, "--model-dir", MODEL_DIR]
+    if plan.program and plan.code_dir:
+        options += ["--code-dir", plan.code_dir, "--program", plan.program]
+    if accept := plan.variables.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"):
+        options += ["--default-accept", accept]
+    if plan.environment.programs is not None:
+        options += ["--serve", f"{plan.environment.programs.directory}/serve"]
+    return options
+
+
+def directory(plan: WorkerPlan) -> str:
+    """Where the worker works."""
+    return plan.code_dir if plan.program and plan.code_dir else "/"
+
+
+def spare_spec(plan: WorkerPlan, run: Path) -> RunSpec:
+    """As ``run_spec``, for a worker that has no model yet: what it will serve comes to its folder ``run``."""
+    spec = run_spec(replace(plan, model=None, code=None, code_dir=None, program=None), run)
+    mounts = (
+        Mount(run / "model", MODEL_DIR, Access.READ_WRITE),
+        Mount(run / "code", CODE_DIR, Access.READ_WRITE),
+    )
+    return replace(spec, argv=(*spec.argv, "--spare"), mounts=(*spec.mounts, *mounts))
 
 
 def end_left_behind(folder: Path) -> None:

@@ -19,7 +19,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from . import script, streaming, transport
+from . import script, spare, streaming, transport
 from .handlers import Handlers, failure, reason
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ def main(arguments: list[str] | None = None) -> None:
     connected.connect(options.socket)
     connection = transport.Connection(connected)
     threading.Thread(target=_end_with, args=(connected,), daemon=True).start()
+    if options.spare:
+        spare.prepare(options.framework)
+        told = spare.wait(connection)
+        if told is None:
+            return
+        options = _options(told)
     logging.basicConfig(format="%(asctime)s %(levelname)s - %(name)s - %(message)s", level=_log_level())
     try:
         handlers = build(options)
@@ -146,6 +152,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--socket", required=True)
     parser.add_argument("--framework", required=True)
     parser.add_argument("--model-dir", required=True)
+    parser.add_argument("--spare", action="store_true")
     parser.add_argument("--code-dir")
     parser.add_argument("--program")
     parser.add_argument("--serve", help="the program of the image that answers HTTP requests")

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 REQUEST, RESPONSE, READY, FAILED = 1, 2, 3, 4
 BEGIN, PART, CANCEL = 5, 6, 7
+START = 8  # to a spare worker: what it is to serve
 BATCHES = b" batches"  # at the end of READY's text: what comes together is predicted together
 
 _HEAD = struct.Struct("!IBI")
