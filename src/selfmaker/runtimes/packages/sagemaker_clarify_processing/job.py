@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,8 +87,17 @@ class Job:
 
     def write(self, name: str, document: Any) -> None:
         with open(self.path(name), "w") as file:
-            json.dump(document, file, indent=2)
+            json.dump(finite(document), file, indent=2)
             file.write("\n")
+
+
+def finite(document: Any) -> Any:
+    """A document without numbers that JSON lacks: null stands for them."""
+    if isinstance(document, dict):
+        return {name: finite(value) for name, value in document.items()}
+    if isinstance(document, (list, tuple)):
+        return [finite(value) for value in document]
+    return None if isinstance(document, float) and not math.isfinite(document) else document
 
 
 def read_baseline(path: str) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,8 +65,19 @@ class Settings:
         """A result of the job's."""
         os.makedirs(self.output, exist_ok=True)
         with open(os.path.join(self.output, name), "w") as file:
-            json.dump(document, file, indent=2)
+            json.dump(_finite(document), file, indent=2)
             file.write("\n")
+
+
+def _finite(document: Any) -> Any:
+    """A document without numbers that JSON lacks: they are texts, as AWS's image writes them."""
+    if isinstance(document, dict):
+        return {name: _finite(value) for name, value in document.items()}
+    if isinstance(document, (list, tuple)):
+        return [_finite(value) for value in document]
+    if isinstance(document, float) and not math.isfinite(document):
+        return "NaN" if math.isnan(document) else "Infinity" if document > 0 else "-Infinity"
+    return document
 
 
 def read_json(path: str) -> dict[str, Any]:
