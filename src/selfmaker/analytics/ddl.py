@@ -22,6 +22,15 @@ _DROP_DATABASE = re.compile(
 _SHOW_TABLES = re.compile(rf"\s*SHOW\s+TABLES(?:\s+IN\s+{_WHOLE})?\s*;?\s*", _FLAGS)
 _SHOW_DATABASES = re.compile(r"\s*SHOW\s+(?:DATABASES|SCHEMAS)\s*;?\s*", _FLAGS)
 _DESCRIBE = re.compile(rf"\s*(?:DESCRIBE|DESC|SHOW\s+COLUMNS\s+(?:IN|FROM))\s+{_WHOLE}\s*;?\s*", _FLAGS)
+_CREATE_AS = re.compile(
+    rf"\s*CREATE\s+TABLE\s+(?P<soft>IF\s+NOT\s+EXISTS\s+)?{_WHOLE}\s*(?P<with>WITH\s*\((?:[^()']|'[^']*'|\([^()]*\))*\))?"
+    r"\s+AS\s+(?P<query>.+)",
+    _FLAGS,
+)
+_UNLOAD = re.compile(
+    r"\s*UNLOAD\s*\((?P<query>.+)\)\s*TO\s*'(?P<uri>[^']+)'\s*(?P<with>WITH\s*\((?:[^()']|'[^']*')*\))?\s*;?\s*", _FLAGS
+)
+_SETTING = re.compile(r"(\w+)\s*=\s*(?:'([^']*)'|([\w.]+))")
 _LOCATION = re.compile(r"\bLOCATION\s+'(?P<uri>[^']+)'", _FLAGS)
 _SERDE = re.compile(r"\bSERDE\s+'(?P<serde>[^']+)'", _FLAGS)
 _PROPERTY = re.compile(r"""(['"])(?P<key>(?:\\.|(?!\1).)*)\1\s*=\s*(['"])(?P<value>(?:\\.|(?!\3).)*)\3""", re.DOTALL)
@@ -34,7 +43,8 @@ _STORED = {"PARQUET": PARQUET, "TEXTFILE": LAZY, "JSONFILE": "org.openx.data.jso
 @dataclass(frozen=True)
 class Statement:
     """What is to be done: ``act`` is create, drop, repair, create_database, drop_database, show_tables,
-    show_databases or describe. ``soft``: no error when there is nothing to do."""
+    show_databases or describe; or create_as or unload, which store the result of ``query`` below ``location``.
+    ``soft``: no error when there is nothing to do."""
 
     act: str
     database: str = ""
@@ -42,6 +52,8 @@ class Statement:
     soft: bool = False
     table: Table | None = None
     cascade: bool = False
+    query: str = ""
+    location: str = ""
 
 
 def parse(sql: str, database: str) -> Statement | None:
@@ -50,6 +62,13 @@ def parse(sql: str, database: str) -> Statement | None:
     if found := _CREATE.match(sql):
         where, name = _split(found["name"], database)
         return Statement("create", where, name, bool(found["soft"]), _table(sql, found.end() - 1, where, name))
+    if found := _CREATE_AS.fullmatch(sql):
+        where, name = _split(found["name"], database)
+        place = _settings(found["with"]).get("external_location", "")
+        return Statement("create_as", where, name, bool(found["soft"]), query=found["query"], location=place)
+    if found := _UNLOAD.fullmatch(sql):
+        _settings(found["with"])
+        return Statement("unload", query=found["query"], location=found["uri"])
     for act, pattern in (("drop", _DROP), ("repair", _REPAIR), ("describe", _DESCRIBE)):
         if found := pattern.fullmatch(sql):
             where, name = _split(found["name"], database)
@@ -61,6 +80,17 @@ def parse(sql: str, database: str) -> Statement | None:
     if found := _SHOW_TABLES.fullmatch(sql):
         return Statement("show_tables", _plain(found["name"]) if found["name"] else database)
     return Statement("show_databases") if _SHOW_DATABASES.fullmatch(sql) else None
+
+
+def _settings(text: str | None) -> dict[str, str]:
+    """What stands in the parentheses of a WITH. Raises Invalid for what is not done here."""
+    found = {name.lower(): quoted or plain for name, quoted, plain in _SETTING.findall(text or "")}
+    form = found.get("format", "PARQUET").upper()
+    if form != "PARQUET":
+        raise Invalid(f"NOT_SUPPORTED: results are stored as PARQUET, not as {form}")
+    if "partitioned_by" in found or re.search(r"\b(partitioned_by|bucketed_by)\b", text or "", _FLAGS):
+        raise Invalid("NOT_SUPPORTED: partitioned_by and bucketed_by")
+    return found
 
 
 def sql_type(hive: str) -> str:

@@ -113,27 +113,60 @@ class Queries:
     def _answer(self, row: Resource) -> dict[str, Any]:
         sql, database = row.document["QueryString"], row.state["database"]
         statement = ddl.parse(sql, database)
+        if statement is not None and statement.query:
+            return self._answer_into(row, statement)
         if statement is not None:
             lines = statements.perform(self._resources, row.region, statement)
             self._store(row, "".join(f"{line}\n" for line in lines).encode(), ".txt")
             return {"kind": "DDL", "lines": lines, "columns": []}
         with self._sandbox.place() as place:
-            work = place / "work"
-            tables = [self._lay(work, number, table) for number, table in enumerate(self._tables(row.region, sql))]
-            request = {
-                "sql": sql,
-                "database": database,
-                "databases": sorted({*statements.databases(self._resources, row.region), database}),
-                "tables": tables,
-            }
-            (work / "request.json").write_text(json.dumps(request))
+            scanned = self._query(row, place, sql)
+            return self._keep(row, place / "work", scanned)
 
-            def started(handle: RunHandle) -> None:
-                with self._changed:
-                    self._running[row.name] = handle
+    def _query(self, row: Resource, place: Path, sql: str, **members: Any) -> int:
+        """Run the program on the tables that the query names; how many bytes these have."""
+        work, database = place / "work", row.state["database"]
+        tables = [self._lay(work, number, table) for number, table in enumerate(self._tables(row.region, sql))]
+        request = {
+            "sql": sql,
+            "database": database,
+            "databases": sorted({*statements.databases(self._resources, row.region), database}),
+            "tables": tables,
+            **members,
+        }
+        (work / "request.json").write_text(json.dumps(request))
 
-            self._sandbox.run(place, "query", started, _TIMEOUT)
-            return self._keep(row, work, sum(table["bytes"] for table in tables))
+        def started(handle: RunHandle) -> None:
+            with self._changed:
+                self._running[row.name] = handle
+
+        self._sandbox.run(place, "query", started, _TIMEOUT)
+        return sum(table["bytes"] for table in tables)
+
+    def _answer_into(self, row: Resource, statement: ddl.Statement) -> dict[str, Any]:
+        """CREATE TABLE AS and UNLOAD: the result becomes a Parquet object, and a table, and a list of the objects."""
+        is_table = statement.act == "create_as"
+        if is_table and statements.has_table(self._resources, row.region, statement):
+            if statement.soft:
+                return {"kind": "DDL", "lines": [], "columns": []}
+            raise Invalid(f"TABLE_ALREADY_EXISTS: Table {statement.database}.{statement.name} already exists")
+        place_, _, name = row.state["output"].rpartition("/")
+        location = (statement.location or f"{place_}/tables/{name}").rstrip("/")
+        bucket, prefix = parse_s3_uri(location + "/")
+        with self._sandbox.place() as place:
+            scanned = self._query(row, place, statement.query, parquet=True)
+            columns = _columns(place / "work")
+            try:
+                self._objects.put_file(bucket, f"{prefix}{name}.parquet", place / "work" / "result.parquet")
+            except NotFound:
+                raise Invalid(f"The S3 bucket of the location does not exist: {bucket}") from None
+        self._store(row, f"{location}/{name}.parquet\n".encode(), "-manifest.csv")
+        if is_table:
+            pairs = tuple((column, kind) for column, kind in columns)
+            statements.register(self._resources, row.region, Table(statement.database, statement.name, location, pairs))
+        manifest = row.state["output"] + "-manifest.csv"
+        kind = "DDL" if is_table else "DML"
+        return {"kind": kind, "lines": [], "columns": [], "scanned": scanned, "manifest": manifest}
 
     def _tables(self, region: str, sql: str) -> list[Table]:
         """The tables whose names stand in the query."""
@@ -170,10 +203,7 @@ class Queries:
 
     def _keep(self, row: Resource, work: Path, scanned: int) -> dict[str, Any]:
         """Put the result together and store it."""
-        try:
-            columns = json.loads((work / "result.json").read_text())["columns"]
-        except (OSError, ValueError):
-            raise Invalid("GENERIC_INTERNAL_ERROR: the query was ended") from None
+        columns = _columns(work)
         result = work / "result.csv"
         if (work / "rows.csv").exists():
             with result.open("ab") as whole, (work / "rows.csv").open("rb") as rows:
@@ -194,3 +224,12 @@ class Queries:
                 self._objects.put_file(bucket, key, place / "said")
             except NotFound:
                 raise Invalid(f"The S3 bucket of the output location does not exist: {bucket}") from None
+
+
+def _columns(work: Path) -> list[list[str]]:
+    """Names and types of a result's columns. Raises Invalid."""
+    try:
+        columns: list[list[str]] = json.loads((work / "result.json").read_text())["columns"]
+    except (OSError, ValueError):
+        raise Invalid("GENERIC_INTERNAL_ERROR: the query was ended") from None
+    return columns

@@ -50,6 +50,22 @@ def tables_in(resources: Resources, region: str, database: str) -> list[Resource
     return [row for row in resources.list(TABLE, region) if row.document["DatabaseName"] == database.lower()]
 
 
+def has_table(resources: Resources, region: str, statement: Statement) -> bool:
+    try:
+        resources.get(TABLE, region, f"{statement.database}.{statement.name}")
+    except NotFound:
+        return False
+    return True
+
+
+def register(resources: Resources, region: str, table: Table) -> None:
+    """Make a table known. Raises Invalid."""
+    try:
+        resources.within(lambda connection: catalog.add(connection, region, table))
+    except Conflict as error:
+        raise Invalid(f"TABLE_ALREADY_EXISTS: {error.message}") from None
+
+
 def reader_of(table: Table) -> tuple[str, dict[str, str]]:
     """DuckDB's function that reads the table's objects, and its options. Raises Invalid for a form that none reads."""
     serde, properties = table.serde.lower(), dict(table.serde_parameters or {})

@@ -142,7 +142,7 @@ def _described(row: Resource) -> dict[str, Any]:
         status["StateChangeReason"] = "Query cancelled by user"
     started: float = state.get("started") or ended or row.created
     end: float = ended or clock.now()
-    ending = ".txt" if kind == "DDL" else ".csv"
+    ending = "" if "manifest" in state else ".txt" if kind == "DDL" else ".csv"
     return {
         "QueryExecutionId": row.name,
         "Query": document["QueryString"],
@@ -155,6 +155,7 @@ def _described(row: Resource) -> dict[str, Any]:
             "DataScannedInBytes": state.get("scanned", 0),
             "TotalExecutionTimeInMillis": max(0, int((end - row.created) * 1000)),
             "QueryQueueTimeInMillis": max(0, int((started - row.created) * 1000)),
+            **({"DataManifestLocation": state["manifest"]} if "manifest" in state else {}),
         },
         "WorkGroup": document.get("WorkGroup", PRIMARY),
         "EngineVersion": {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"},
@@ -163,7 +164,7 @@ def _described(row: Resource) -> dict[str, Any]:
 
 def _rows(call: Call, row: Resource) -> Iterator[list[str | None]]:
     """The rows of a result, the header first, from the object that it is."""
-    if row.state["kind"] == "DDL":
+    if "lines" in row.state:
         yield from ([line] for line in row.state["lines"])
         return
     bucket, key = parse_s3_uri(row.state["output"] + ".csv")

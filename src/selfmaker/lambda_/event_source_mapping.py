@@ -49,7 +49,7 @@ def create_event_source_mapping(call: Call, request: Request) -> Output:
 def update_event_source_mapping(call: Call, request: Request) -> Output:
     row = _find(call, request["UUID"])
     document = {k: v for k, v in request.items() if k in _MEMBERS}
-    name = request.get("FunctionName", row.document["FunctionArn"])
+    name = str(request.get("FunctionName", row.document["FunctionArn"]))
     document["FunctionArn"] = _function(call, name)
     _check(call, {**row.document, **document}, name)
     status = {True: ENABLED, False: DISABLED}.get(request.get("Enabled"), row.status)  # type: ignore[arg-type]

@@ -163,3 +163,23 @@ def test_the_catalog(sql: Sql, table: str) -> None:
     sql.glue.delete_database(Name=database)
     with pytest.raises(sql.glue.exceptions.EntityNotFoundException):
         sql.glue.get_database(Name=database)
+
+
+def test_a_result_becomes_a_table(sql: Sql, table: str) -> None:
+    name, place = f"{table}_as", f"s3://{sql.account.bucket}/{table}_as/"
+    statement = (
+        f'CREATE TABLE "default"."{name}" WITH( external_location = \'{place}\', '
+        f"write_compression = 'SNAPPY', format = 'PARQUET') AS SELECT id, name AS Who, ARRAY[1] AS l FROM {table}"
+    )
+    execution = sql.ended(sql.start(statement))
+    assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
+    manifest = sql.account.get(execution["Statistics"]["DataManifestLocation"]).decode().split()
+    assert len(manifest) == 1 and sql.account.get(manifest[0])[:4] == b"PAR1" and manifest[0].startswith(place)
+    assert sql.rows(f"SELECT who FROM {name} ORDER BY id") == [["who"], ["Ann"], ["Bob, B"], ["Cy"]]
+    columns = sql.glue.get_table(DatabaseName="default", Name=name)["Table"]["StorageDescriptor"]["Columns"]
+    assert [column["Type"] for column in columns] == ["bigint", "string", "array<int>"]
+    assert "TABLE_ALREADY_EXISTS" in sql.problem(statement)
+    assert sql.rows(f"DROP TABLE {name}") == []
+    sql.rows(f"UNLOAD (SELECT id FROM {table}) TO '{place}unloaded/' WITH (format = 'PARQUET')")
+    assert len(sql.account.keys(f"{table}_as/unloaded/")) == 1
+    assert "NOT_SUPPORTED" in sql.problem(f"CREATE TABLE x WITH (format = 'ORC') AS SELECT id FROM {table}")

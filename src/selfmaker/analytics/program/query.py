@@ -83,6 +83,11 @@ def answer(connection: Any, folder: Path, request: dict[str, Any]) -> None:
         finish(folder, [["Query Plan", "varchar"]], [[row[-1]] for row in rows])
         return
     columns = [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {sql}").fetchall()]
+    if request.get("parquet"):
+        finish(folder, [[name.lower(), hive_type(kind)] for name, kind in columns], [])
+        target = text(folder / "result.parquet")
+        connection.execute(f"COPY ({sql}) TO {target} (FORMAT parquet, COMPRESSION snappy)")
+        return
     finish(folder, [[name, athena_type(kind)] for name, kind in columns], [])
     names = ", ".join(f"c{number}" for number in range(len(columns)))
     shown = ", ".join(printed(f"c{number}", kind) for number, (_, kind) in enumerate(columns))
@@ -170,6 +175,15 @@ def athena_type(kind: str) -> str:
     if kind.startswith(("STRUCT", "MAP")):
         return "row" if kind.startswith("STRUCT") else "map"
     return TYPES.get(kind, "timestamp" if kind.startswith("TIMESTAMP") else "varchar")
+
+
+def hive_type(kind: str) -> str:
+    if kind.endswith("[]"):
+        return f"array<{hive_type(kind[:-2])}>"
+    if kind.startswith("DECIMAL"):
+        return kind.lower()
+    name = athena_type(kind)
+    return {"varchar": "string", "integer": "int", "varbinary": "binary"}.get(name, name.partition(" ")[0])
 
 
 def told(message: str) -> str:
