@@ -8,7 +8,6 @@ what nobody tells. One thread at a time works on an execution.
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -20,6 +19,7 @@ from selfmaker.store.executions import IN_FLIGHT, UNDER_WAY, Execution, Executio
 from selfmaker.workflow import attempt, outset, retry, walk
 from selfmaker.workflow.acting import Progress, act_of, step_type
 from selfmaker.workflow.alarms import Alarms
+from selfmaker.workflow.crew import Crew, alone
 from selfmaker.workflow.definition import Definition, parse
 from selfmaker.workflow.port import CallError, Port
 from selfmaker.workflow.steps.base import FAILED, STOPPED, SUCCEEDED, Begun, Outcome
@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 POLL = 1.0  # seconds between looks at steps whose end nobody tells
 DOUBT = 15.0  # seconds between looks at steps whose end should have been told
 AGAIN = 2.0  # seconds after which something that went wrong here is tried again
+FAREWELL = 2.0  # seconds for what is being done when the server ends
 PATIENCE = 5  # starts of a step that fail for a defect before the step does
 
 STEPS_FAILED = "Step failure: One or multiple steps failed."
@@ -40,8 +41,8 @@ class Executions:
     def __init__(self, table: ExecutionTable) -> None:
         self._table = table
         self._port: Port | None = None
-        self._workers = ThreadPoolExecutor(4, "selfmaker-walk")
-        self._starters = ThreadPoolExecutor(64, "selfmaker-steps")
+        self._workers = Crew(4, "selfmaker-walk")
+        self._starters = Crew(8, "selfmaker-steps")
         self._lock = threading.Lock()
         self._waiting: dict[str, bool] = {}  # execution -> whether to look once more
         self._news: dict[str, set[str]] = {}  # execution -> steps that may have ended
@@ -69,8 +70,8 @@ class Executions:
         """Do nothing more. Jobs go on."""
         self._closed = True
         self._alarms.close()
-        self._workers.shutdown(wait=True)
-        self._starters.shutdown(wait=False, cancel_futures=True)
+        self._workers.close(FAREWELL)
+        self._starters.close(FAREWELL)
 
     # -- for operations
 
@@ -223,7 +224,8 @@ class Executions:
                 return
             self._starting.add(mark)
         self._watch(execution, row)
-        self._starters.submit(self._run, row, repeated)
+        blocking = step_type(self._definition(row.pipeline, execution.version).by_name[row.name]).blocking
+        (alone if blocking else self._starters.submit)(self._run, row, repeated)
 
     def _watch(self, execution: Execution, row: StepRow) -> None:
         noun = step_type(self._definition(execution.pipeline, execution.version).by_name[row.name]).noun
@@ -257,6 +259,8 @@ class Executions:
             result = kind.start(act_of(progress, replace(current, document=intent), self._calls))
         except CallError as error:
             result = attempt.refused(error)
+        if self._closed and not (isinstance(result, Outcome) and result.status == SUCCEEDED):
+            return  # what the end of the server broke off is repeated by the next
         if isinstance(result, Outcome):
             self._conclude(row, result)
         else:
