@@ -52,6 +52,18 @@ def test_single_lines_come_one_by_one_without_their_ends(lines, limit):
         assert found == [(n, line) for n, line in wanted if line.strip()]
 
 
+@given(LINES.filter(lambda lines: len(lines) > 1), st.booleans())
+def test_halves_are_the_whole(lines, ended):
+    [batch] = cut(b"\n".join(lines) + (b"\n" if ended else b"x"), "Line")
+    first, second = batch.halves()
+    assert first.data + second.data == batch.data
+    assert first.data.endswith(b"\n")
+    assert first.count + second.count == batch.count
+    assert second.first == batch.first + first.count
+    assert first.count
+    assert second.count
+
+
 def test_as_many_lines_as_fit_go_together():
     assert [b.data for b in cut(b"aa\nbb\ncc\n", "Line", limit=6)] == [b"aa\nbb\n", b"cc\n"]
     assert [b.data for b in cut(b"aa\nbb\ncc", "Line", limit=8)] == [b"aa\nbb\ncc"]

@@ -60,11 +60,11 @@ class Chain:
         await asyncio.gather(*(variant.stop() for variant in self._variants))
         self._launcher.close()
 
-    async def ask(self, payload: bytes) -> Message:
-        """The answer to one payload, tried again as often as the job allows when there is none or a status of 500 and
-        more. Raises Unanswered when there was none in the end."""
+    async def ask(self, payload: bytes, again: bool = True) -> Message:
+        """The answer to one payload, tried ``again`` as often as the job allows when there is none or a status of 500
+        and more. Raises Unanswered when there was none in the end."""
         pause = _SHORTEST_PAUSE
-        for left in range(self._plan.sending.retries, -1, -1):
+        for left in range(self._plan.sending.retries if again else 0, -1, -1):
             try:
                 answer = await self._once(payload)
                 if not left or (answer.status < 500 and answer.status != _TOO_MANY):

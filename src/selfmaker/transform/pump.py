@@ -18,9 +18,9 @@ from selfmaker.serving.channel import Unanswered
 from selfmaker.serving.worker.transport import Message
 from selfmaker.transform.data_processing import data_processing
 from selfmaker.transform.host_plan import HostPlan, InputObject
-from selfmaker.transform.splitting import Batch, Splitting
+from selfmaker.transform.splitting import LINE, Batch, Splitting
 
-Ask = Callable[[bytes], Awaitable[Message]]
+Ask = Callable[[bytes, bool], Awaitable[Message]]
 Say = Callable[[str], None]
 Result = TypeVar("Result")
 
@@ -123,9 +123,9 @@ class Pump:
         batch = next(batches, None)
         return None if batch is None else (batch, self._processing.request(batch))
 
-    async def _asked(self, payload: bytes) -> Message:
+    async def _asked(self, payload: bytes, again: bool = True) -> Message:
         try:
-            return await self._ask(payload)
+            return await self._ask(payload, again)
         finally:
             self._free.release()
 
@@ -151,12 +151,31 @@ class Pump:
             )
             return
         if message.status >= 300:
-            self._refused(output, batch, message)
+            self._refused(output, *await self._narrowed(batch, message))
             return
         try:
             await self._on_thread(self._put, output, batch, message.body)
         except Invalid as error:
             self._fail(output, "ClientError", error.message)
+
+    async def _narrowed(self, batch: Batch, refusal: Message) -> tuple[Batch, Message]:
+        """The one line that the model refuses, found by asking for halves of the batch, and what it says of that; the
+        batch itself where the model takes its parts."""
+        while batch.count > 1 and self._splitting.split_type == LINE:
+            for part in batch.halves():
+                if not part.data.strip():
+                    continue
+                await self._free.acquire()
+                try:
+                    message = await self._asked(self._processing.request(part), again=False)
+                except Unanswered:
+                    return batch, refusal
+                if message.status >= 300:
+                    batch, refusal = part, message
+                    break
+            else:
+                break
+        return batch, refusal
 
     def _put(self, output: Output, batch: Batch, answer: bytes) -> None:
         output.write(self._processing.output(batch, answer))

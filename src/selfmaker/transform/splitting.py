@@ -43,6 +43,16 @@ class Batch:
             return f"record {self.first}"
         return f"records {self.first} to {self.first + self.count - 1}"
 
+    def halves(self) -> tuple["Batch", "Batch"]:
+        """Two batches of lines, of about the same size. For one of several lines."""
+        middle = len(self.data) // 2
+        cut = self.data.rfind(b"\n", 0, middle) + 1 or self.data.index(b"\n") + 1
+        count = self.data.count(b"\n", 0, cut)
+        return (
+            Batch(self.first, count, self.data[:cut]),
+            Batch(self.first + count, self.count - count, self.data[cut:]),
+        )
+
 
 @dataclass(frozen=True)
 class Splitting:

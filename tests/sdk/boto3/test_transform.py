@@ -152,6 +152,15 @@ def test_a_bad_object_fails_the_job_by_name_and_the_others_have_their_outputs(tr
     assert f"{account.bucket}/{base}/b.csv: record 2: Bad HTTP status received from algorithm: 500" in log
 
 
+def test_the_bad_record_of_a_batch_is_found(transforms, account, sums):
+    rows = [f"{n},1" for n in range(1000)]
+    rows[612] = "six hundred and twelve,1"
+    uri = account.put(f"{account.unique('data')}/in.csv", "\n".join(rows))
+    described = transforms.run(sums, uri, **transforms.LINES)
+    assert "in.csv: record 613: Bad HTTP status received from algorithm: 500" in described["FailureReason"]
+    assert "six hundred and twelve" in described["FailureReason"]
+
+
 def test_a_record_larger_than_the_payload_is_named(transforms, account, echo):
     data = b"short\n" + b"x" * (1 << 20) + b"\nshort\n" + b"y" * ((1 << 20) + 1) + b"\n"
     uri = account.put(f"{account.unique('data')}/in.csv", data)
