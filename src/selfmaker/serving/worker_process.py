@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from selfmaker import ids
 from selfmaker.errors import SelfmakerError
 from selfmaker.executors.protocol import Access, Executor, Exit, Mount, RunHandle, RunSpec
-from selfmaker.runtimes.base import Environment
+from selfmaker.runtimes.base import Environment, Programs
 from selfmaker.serving import worker
 from selfmaker.serving.channel import LineCut, SocketChannel, WorkerFailed
 from selfmaker.serving.output_log import OutputLog, PendingLog
@@ -287,12 +287,12 @@ def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
         mounts.append(Mount(environment.base, str(environment.base)))
     programs = environment.programs
     if programs is not None:
-        mounts.append(Mount(programs.folder, programs.directory, Access.COPY_ON_WRITE))
+        mounts += _program_mounts(programs, run)
     if plan.model is not None:
         mounts.append(Mount(plan.model, MODEL_DIR, Access.COPY_ON_WRITE))
     if plan.code is not None:
         mounts.append(Mount(plan.code, CODE_DIR, Access.COPY_ON_WRITE))
-    own = f"{programs.directory}:" if programs is not None else ""
+    own = f"{programs.directory}:{_OURS}/selfmaker_worker/bin:" if programs is not None else ""
     path = f"{own}{environment.prefix / 'bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     variables = {
         "PATH": path,
@@ -342,6 +342,16 @@ def spare_spec(plan: WorkerPlan, run: Path) -> RunSpec:
         Mount(run / "code", CODE_DIR, Access.READ_WRITE),
     )
     return replace(spec, argv=(*spec.argv, "--spare"), mounts=(*spec.mounts, *mounts))
+
+
+def _program_mounts(programs: Programs, run: Path) -> list[Mount]:
+    """An image's programs, and a place for the logs of the nginx that they may start."""
+    logs = run / "nginx"
+    logs.mkdir(mode=0o700, exist_ok=True)
+    return [
+        Mount(programs.folder, programs.directory, Access.COPY_ON_WRITE),
+        Mount(logs, "/var/log/nginx", Access.READ_WRITE),
+    ]
 
 
 def end_left_behind(folder: Path) -> None:

@@ -230,3 +230,75 @@ def test_batch_transform_sends_to_serve(declared, model):
     waiter.wait(TransformJobName=name, WaiterConfig={"Delay": 1})
     answer = json.loads(declared.get(f"s3://{declared.bucket}/{name}/out/rows.csv.out"))
     assert answer[:3] == ["/invocations", "1,2\n3,4\n", "text/csv"]
+
+
+CLASSIC = {
+    "serve": """#!/usr/bin/env python
+import os, signal, subprocess, sys
+
+def stop(*pids):
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGQUIT)
+        except OSError:
+            pass
+    sys.exit(0)
+
+subprocess.check_call(["ln", "-sf", "/dev/stdout", "/var/log/nginx/access.log"])
+subprocess.check_call(["ln", "-sf", "/dev/stderr", "/var/log/nginx/error.log"])
+front = subprocess.Popen(["nginx", "-c", "/opt/mine/nginx.conf"])
+back = subprocess.Popen(["gunicorn", "--timeout", "60", "-b", "unix:/tmp/gunicorn.sock", "-w", "1", "wsgi:app"])
+signal.signal(signal.SIGTERM, lambda number, frame: stop(front.pid, back.pid))
+while os.wait()[0] not in (front.pid, back.pid):
+    pass
+stop(front.pid, back.pid)
+""",
+    "nginx.conf": """
+worker_processes 1;
+daemon off; # not in the background
+pid /tmp/nginx.pid;
+error_log /var/log/nginx/error.log;
+events { }
+http {
+  access_log /var/log/nginx/access.log combined;
+  upstream gunicorn { server unix:/tmp/gunicorn.sock; }
+  server {
+    listen 8080 deferred;
+    client_max_body_size 5m;
+    location ~ ^/(ping|invocations) { proxy_set_header Host $http_host; proxy_pass http://gunicorn; }
+    location / { return 404 "{}"; }
+  }
+}
+""",
+    "wsgi.py": "from predictor import app\n",
+    "predictor.py": """
+import flask, json, pathlib
+app = flask.Flask(__name__)
+
+@app.route("/ping", methods=["GET"])
+def ping():
+    return flask.Response(response="\\n", status=200, mimetype="application/json")
+
+@app.route("/invocations", methods=["POST"])
+def invocations():
+    model = json.loads(pathlib.Path("/opt/ml/model/model.json").read_text())
+    rows = flask.request.data.decode().splitlines()
+    return flask.Response(response="\\n".join(str(len(row) * model["rows"]) for row in rows), mimetype="text/csv")
+""",
+}
+
+
+@pytest.mark.frameworks
+def test_serve_with_nginx_before_gunicorn_runs_unmodified(account, trained, tmp_path):
+    """As SageMaker's own examples of containers have it; no nginx is needed on the machine."""
+    requirements = 'requirements = ["flask", "gunicorn"]\nprograms'
+    declaration = DECLARATION.replace("mine:1", "classic").replace("programs", requirements)
+    add(account.server, write(tmp_path, declaration, **CLASSIC))
+    name = account.unique("model")
+    container = {"Image": "classic", "ModelDataUrl": trained["ModelArtifacts"]["S3ModelArtifacts"]}
+    account.sagemaker.create_model(ModelName=name, ExecutionRoleArn=account.role, PrimaryContainer=container)
+    endpoint = account.deploy(name)
+    for _ in range(5):
+        assert account.invoke(endpoint, "ab\nabc") == b"6\n9"
+    assert account.invoke(endpoint, "\n".join(["x" * 99] * 10_000)).count(b"297") == 10_000
+    account.sagemaker.delete_endpoint(EndpointName=endpoint)
