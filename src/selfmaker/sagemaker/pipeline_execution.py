@@ -82,7 +82,10 @@ def start_pipeline_execution(call: Call, request: Request) -> Output:
 
 @operation("sagemaker", "DescribePipelineExecution")
 def describe_pipeline_execution(call: Call, request: Request) -> Output:
-    return describe("sagemaker", "DescribePipelineExecution", described(find(call, request["PipelineExecutionArn"])))
+    execution = find(call, request["PipelineExecutionArn"])
+    aliases = call.use(ExecutionTable).version(execution.pipeline, execution.version).document.get("aliases")
+    state = {"PipelineVersionAliases": aliases or None}
+    return describe("sagemaker", "DescribePipelineExecution", described(execution), state)
 
 
 @operation("sagemaker", "ListPipelineExecutions")
@@ -92,9 +95,11 @@ def list_pipeline_executions(call: Call, request: Request) -> Output:
     if "PipelineVersionAlias" in request:
         number = version_of(call, row.arn, {"PipelineVersionAlias": request["PipelineVersionAlias"]}).number
         found = [execution for execution in found if execution.version == number]
+    aliases = {v.number: v.document.get("aliases") or None for v in call.use(ExecutionTable).versions(row.arn)}
     rows = [
         {
             **{member: execution.document.get(member) for member in _DISPLAY},
+            "PipelineVersionAliases": aliases.get(execution.version),
             "PipelineExecutionArn": execution.arn,
             "StartTime": execution.created,
             "PipelineExecutionStatus": execution.status,

@@ -182,8 +182,10 @@ class TestRunning:
         pipelines.client.retry_pipeline_execution(PipelineExecutionArn=run)
         pipelines.until(run, lambda _: pipelines.statuses(run).get("slow") == "Executing")
         assert pipelines.steps(run)["first"]["StartTime"] == began
-        pipelines.client.stop_pipeline_execution(PipelineExecutionArn=run)
+        stopped = pipelines.account.server.selfmaker("stop", run.rpartition("/")[2])
+        assert stopped.stdout.startswith("stopping ")
         assert pipelines.ended(run)["PipelineExecutionStatus"] == "Stopped"
+        assert "has ended already: Stopped" in pipelines.account.server.selfmaker("stop", run).stderr
 
     def test_a_failed_job_is_told_with_its_reason(self, pipelines: Pipelines) -> None:
         run = pipelines.start(pipelines.create(pipelines.processing("a", "raise SystemExit('no luck')")))
@@ -353,7 +355,8 @@ class TestOperations:
         assert described["PipelineVersionDisplayName"] == "old"
         assert '"f"' in described["PipelineDefinition"]
         run = pipelines.start(name, PipelineVersionId=1)
-        assert pipelines.ended(run)["PipelineVersionId"] == 1
+        ended = pipelines.ended(run)
+        assert (ended["PipelineVersionId"], ended["PipelineVersionAliases"]) == (1, ["live", "first"])
         assert list(pipelines.steps(run)) == ["f"]
         definition = client.describe_pipeline_definition_for_execution(PipelineExecutionArn=run)
         assert definition["PipelineDefinition"] == described["PipelineDefinition"]
