@@ -16,8 +16,8 @@ def check(config: dict[str, Any] | None, instances: int) -> None:
     if not config:
         return
     blue_green, rolling = config.get("BlueGreenUpdatePolicy"), config.get("RollingUpdatePolicy")
-    if (blue_green is None) == (rolling is None):
-        raise invalid("DeploymentConfig: give exactly one of BlueGreenUpdatePolicy and RollingUpdatePolicy.")
+    if blue_green is not None and rolling is not None:
+        raise invalid("DeploymentConfig: give only one of BlueGreenUpdatePolicy and RollingUpdatePolicy.")
     if rolling is not None:
         _check_size("RollingUpdatePolicy", "MaximumBatchSize", rolling["MaximumBatchSize"], instances)
         back = rolling.get("RollbackMaximumBatchSize")

@@ -13,6 +13,7 @@ from selfmaker.sagemaker import (
     experiment_search,
     feature_group,
     feature_metadata,
+    hosting_search,
     model_card,
     model_package,
     model_package_group,
@@ -36,6 +37,7 @@ class Kind:
     member: str
     documents: Callable[[Call], Documents]
     completed: Callable[[Call, Documents], Documents] = lambda call, documents: documents
+    shape: str = ""  # of a result, where it has another name than the member
 
 
 @operation("sagemaker", "Search")
@@ -52,7 +54,7 @@ def search(call: Call, request: Request) -> Output:
     if not by_metrics:
         results = kind.completed(call, results)
     output: dict[str, Any] = {
-        "Results": [{kind.member: cut("sagemaker", kind.member, document)} for document in results],
+        "Results": [{kind.member: cut("sagemaker", kind.shape or kind.member, document)} for document in results],
         "TotalHits": {"Value": len(found), "Relation": "EqualTo"},
     }
     if token is not None:
@@ -126,6 +128,8 @@ def _names_metrics(request: Request) -> bool:
 
 
 _SEARCHABLE: Mapping[str, Kind] = {
+    "Endpoint": Kind("Endpoint", hosting_search.endpoints),
+    "Model": Kind("Model", hosting_search.models, shape="ModelDashboardModel"),
     "FeatureGroup": Kind("FeatureGroup", _feature_groups),
     "FeatureMetadata": Kind("FeatureMetadata", _feature_metadata),
     "TrainingJob": Kind("TrainingJob", _training_jobs),

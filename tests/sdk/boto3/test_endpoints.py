@@ -329,3 +329,17 @@ def test_many_clients_at_once_get_their_own_answers(account, echo):
 def test_a_large_body_goes_through(account, echo):
     numbers = [1] * 400_000
     assert ask(account, echo, numbers)["sum"] == 4_000_000
+
+
+def test_search_finds_endpoints_and_the_models_that_they_serve(account, echo):
+    def found(resource, name, value):
+        filters = [{"Name": name, "Operator": "Equals", "Value": value}]
+        return account.sagemaker.search(Resource=resource, SearchExpression={"Filters": filters})["Results"]
+
+    (result,) = found("Endpoint", "EndpointName", echo)
+    assert result["Endpoint"]["EndpointStatus"] == "InService"
+    config = account.sagemaker.describe_endpoint_config(EndpointConfigName=result["Endpoint"]["EndpointConfigName"])
+    name = config["ProductionVariants"][0]["ModelName"]
+    (result,) = found("Model", "ModelName", name)
+    assert result["Model"]["Model"]["ModelName"] == name
+    assert [host["EndpointName"] for host in result["Model"]["Endpoints"]] == [echo]
