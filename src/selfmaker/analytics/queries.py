@@ -45,6 +45,7 @@ class Queries:
         self._pool = ThreadPoolExecutor(_AT_ONCE, "selfmaker-queries")
         self._running: dict[str, RunHandle] = {}
         self._changed = threading.Condition()
+        self._closed = threading.Event()
 
     def start(self) -> None:
         for status in UNDER_WAY:
@@ -52,6 +53,8 @@ class Queries:
                 self._pool.submit(self._run, row)
 
     def close(self) -> None:
+        """What runs is ended, and run again at the next start."""
+        self._closed.set()
         with self._changed:
             running = list(self._running.values())
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -105,6 +108,8 @@ class Queries:
                 self._running.pop(row.name, None)
 
     def _end(self, row: Resource, status: str, learnt: dict[str, Any]) -> None:
+        if status == FAILED and self._closed.is_set():
+            return
         change = Change(status, {**learnt, "completed": clock.now()}, only_if_status=(RUNNING,))
         self._resources.update(KIND, row.region, row.name, change)
         with self._changed:

@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from selfmaker import ids
+from selfmaker import clock, ids
 from selfmaker.analytics.catalog import Table
 from selfmaker.analytics.sandbox import AnalyticsSandbox
 from selfmaker.errors import SelfmakerError
@@ -37,6 +37,7 @@ LOOK_SECONDS = 5.0
 
 _BATCH = 50_000
 _WRITERS = 2
+_EXPIRY_SECONDS = 60.0  # how often expired records are removed; until then nobody sees them
 _SQL = {INTEGRAL: "BIGINT", FRACTIONAL: "DOUBLE"}
 _HIVE = {INTEGRAL: "bigint", FRACTIONAL: "double"}
 _OWN = (("write_time", "TIMESTAMP"), ("api_invocation_time", "TIMESTAMP"), ("is_deleted", "BOOLEAN"))
@@ -94,11 +95,12 @@ class OfflineStore:
 
     def _loop(self) -> None:
         while not self._closed.is_set():
-            self._arrived.wait()
+            self._arrived.wait(_EXPIRY_SECONDS)
             self._arrived.clear()
             if self._closed.wait(LOOK_SECONDS):
                 return
             try:
+                self._database.write(lambda c: feature_records.expire(c, clock.now()))
                 for group in self._database.read(feature_records.groups_with_arrivals):
                     self.flush(group)
             except SelfmakerError as error:

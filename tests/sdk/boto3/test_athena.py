@@ -183,3 +183,18 @@ def test_a_result_becomes_a_table(sql: Sql, table: str) -> None:
     sql.rows(f"UNLOAD (SELECT id FROM {table}) TO '{place}unloaded/' WITH (format = 'PARQUET')")
     assert len(sql.account.keys(f"{table}_as/unloaded/")) == 1
     assert "NOT_SUPPORTED" in sql.problem(f"CREATE TABLE x WITH (format = 'ORC') AS SELECT id FROM {table}")
+
+
+def test_a_query_that_the_end_of_a_server_cut_off_is_run_again(new_server: Any, account_on: Any) -> None:
+    server = new_server()
+    sql = Sql(server, account_on(server))
+    assert sql.rows("SELECT 1 AS x") == [["x"], ["1"]]  # the environment is there
+    slow = "SELECT count(*) AS n FROM range(1500000) a, range(50) b WHERE (a.range * 7 + b.range) % 11 = 3"
+    for end in (server.stop, server.kill):
+        name = sql.start(slow)
+        while sql.athena.get_query_execution(QueryExecutionId=name)["QueryExecution"]["Status"]["State"] == "QUEUED":
+            pass
+        end()
+        server.start()
+        sql = Sql(server, account_on(server))
+        assert sql.ended(name)["Status"]["State"] == "SUCCEEDED"
