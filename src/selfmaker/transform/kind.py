@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,6 +30,7 @@ from selfmaker.transform.splitting import MEGABYTE, MULTI_RECORD, NONE, SINGLE_R
 
 DEFAULT_PAYLOAD_MB = 6
 DEFAULT_TIMEOUT, DEFAULT_RETRIES = 600, 3
+_PUBLISHERS = 8  # outputs stored at a time: small objects share their flushes
 _AT_A_WORKER = 2  # requests, where the job does not say how many: the second is there when the first is answered
 PATIENCE = 1800.0  # seconds for a model to load: as long as AWS goes on asking /ping
 
@@ -84,13 +86,11 @@ class TransformKind:
         """The outputs of the objects that succeeded, also where others failed; of a stopped job none."""
         spec = JobSpec.from_json(job.spec)
         if ended["outcome"] in ("completed", "failed"):
-            stored = []
-            for given, output in _outputs(spec, folder):
-                name = f"{given.name}.out"
-                self._around.put(output, join_s3_uri(spec.output, name))
-                stored.append((given, name))
-            if stored:
-                self._capture(job, folder, spec, stored)
+            made = list(_outputs(spec, folder))
+            with ThreadPoolExecutor(_PUBLISHERS, thread_name_prefix="selfmaker-publish") as threads:
+                list(threads.map(lambda one: self._around.put(one[1], join_s3_uri(spec.output, _name(one[0]))), made))
+            if made:
+                self._capture(job, folder, spec, [given for given, _ in made])
         self._around.withdraw(job)
         return {}
 
@@ -159,17 +159,17 @@ class TransformKind:
 
     # -- data capture
 
-    def _capture(self, job: Job, folder: JobFolder, spec: JobSpec, stored: list[tuple[InputObject, str]]) -> None:
+    def _capture(self, job: Job, folder: JobFolder, spec: JobSpec, stored: list[InputObject]) -> None:
         """Manifests of the inputs and of the outputs, below the hour of the capture."""
         config = job.document.get("DataCaptureConfig")
         if config is None:
             return
         hour = datetime.fromtimestamp(job.created, timezone.utc).strftime("%Y/%m/%d/%H")
-        prefix = stored[0][0].title.removesuffix(stored[0][0].name)
+        prefix = stored[0].title.removesuffix(stored[0].name)
         folder.artifacts.mkdir(exist_ok=True)
         for side, base, names in (
-            ("input", f"s3://{prefix}", [given.name for given, _ in stored]),
-            ("output", spec.output.rstrip("/") + "/", [name for _, name in stored]),
+            ("input", f"s3://{prefix}", [given.name for given in stored]),
+            ("output", spec.output.rstrip("/") + "/", [_name(given) for given in stored]),
         ):
             manifest = folder.artifacts / f"{side}.json"
             manifest.write_text(json.dumps([{"prefix": base}, *names]))
@@ -237,6 +237,11 @@ def _outputs(spec: JobSpec, folder: JobFolder) -> Iterator[tuple[InputObject, Pa
         for number, given in enumerate(plan.objects):
             if plan.output(number).is_file():
                 yield given, plan.output(number)
+
+
+def _name(given: InputObject) -> str:
+    """The output's key, relative to the output path."""
+    return f"{given.name}.out"
 
 
 def _text(path: Path | None) -> str | None:
