@@ -18,7 +18,7 @@ from selfmaker.jobs import states
 from selfmaker.sagemaker import model_package, processing_job, training_job, transform_job
 from selfmaker.store.executions import ExecutionTable
 from selfmaker.store.jobs import Job
-from selfmaker.store.outbox import Change, Waiting
+from selfmaker.store.outbox import JOB_KINDS, Change, Waiting
 from selfmaker.store.resources import Resource
 from selfmaker.store.tags import Tags
 from selfmaker.workflow.definition import parse
@@ -63,7 +63,7 @@ class SagemakerEvents:
         """None for a change that AWS sends no event of."""
         change = waiting.change
         name = _NAMES.get(change.kind)
-        if name is None:
+        if name is None or (change.kind in JOB_KINDS and change.kind not in _JOBS):
             return None
         detail = self._detail(change)
         if detail is None:
