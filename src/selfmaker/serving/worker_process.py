@@ -127,6 +127,7 @@ class Launcher:
                 raise WorkerFailed("it ended before it was wanted")
             channel = process.channel
             await self._loop.connect_accepted_socket(lambda: channel, connected)
+            channel.ready.add_done_callback(_looked_at)  # nobody waits for it until the spare is wanted
         except BaseException:
             await _undone(process, run)
             raise
@@ -250,6 +251,11 @@ async def _undone(process: WorkerProcess | None, run: Path) -> None:
         await asyncio.wait([process.ended])
         await process.channel.closed()
     shutil.rmtree(run, ignore_errors=True)
+
+
+def _looked_at(ready: "asyncio.Future[None]") -> None:
+    if not ready.cancelled():
+        ready.exception()
 
 
 def _too_slow(patience: float) -> WorkerFailed:
