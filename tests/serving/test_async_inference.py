@@ -77,6 +77,33 @@ def test_a_place_that_is_not_there_keeps_nobody_waiting(world):
         assert clock.now() < deadline
 
 
+def test_a_store_that_fails_for_a_moment_loses_nothing(world, monkeypatch):
+    queue = world.neighbours.async_invocations
+    world.objects.put("box", "in", b"{}")
+    broken = set()
+
+    def once(name):
+        real = getattr(queue, name)
+
+        def call(*arguments):
+            if name not in broken:
+                broken.add(name)
+                raise RuntimeError("the disk had a hiccup")
+            return real(*arguments)
+
+        return call
+
+    for name in ("waiting", "remove"):
+        monkeypatch.setattr(queue, name, once(name))
+    monkeypatch.setattr("selfmaker.serving.async_inference._LOOK_AGAIN", 0.01)
+    world.endpoints.accept(REGION, "e", document("one"))
+    stored(world, "out/one.out")
+    deadline = clock.now() + 30
+    while queue.count(REGION, "e"):
+        assert clock.now() < deadline
+    assert broken == {"waiting", "remove"}
+
+
 def test_a_server_that_comes_back_goes_on_with_the_queue(world):
     world.close()
     world.open()

@@ -91,6 +91,15 @@ class AsyncInference:
 
     async def _answer_all(self) -> None:
         while True:
+            try:
+                await self._begin_what_waits()
+            except Exception:  # noqa: BLE001 - the outermost level of a task: a queue must not stop for ever
+                _log.exception("the queue of endpoint %s", self._key[1])
+                await asyncio.sleep(_LOOK_AGAIN)
+
+    async def _begin_what_waits(self) -> None:
+        """Begin invocations in their order as long as there is room. Returns only by raising."""
+        while True:
             self._news.clear()
             room = self._room - len(self._busy)
             if room > 0:
@@ -98,7 +107,7 @@ class AsyncInference:
                 found = await self._in_thread(waiting)
                 for invocation in found:
                     self._taken = invocation.sequence
-                    task = self._loop.create_task(self._answer(invocation))
+                    task = self._loop.create_task(self._see_to(invocation))
                     self._busy.add(task)
                     task.add_done_callback(self._freed)
                 if len(found) == room:
@@ -108,8 +117,15 @@ class AsyncInference:
     def _freed(self, task: "asyncio.Task[None]") -> None:
         self._busy.discard(task)
         self._news.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("an asynchronous invocation of %s", self._key[1], exc_info=error)
+
+    async def _see_to(self, invocation: AsyncInvocation) -> None:
+        while True:
+            try:
+                await self._answer(invocation)
+                return
+            except Exception:  # noqa: BLE001 - the outermost level of a task: what was accepted is not lost
+                _log.exception("an asynchronous invocation of endpoint %s", self._key[1])
+                await asyncio.sleep(_LOOK_AGAIN)
 
     async def _answer(self, invocation: AsyncInvocation) -> None:
         """Answer one invocation to its end. Only a store that takes nothing keeps it waiting."""

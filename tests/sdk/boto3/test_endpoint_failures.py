@@ -1,8 +1,12 @@
 """Models that misbehave: slow to load, silent, talkative, gone; each endpoint says what happened and goes on."""
 
+import contextlib
 import json
+import os
+import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +23,7 @@ def transform_fn(model, body, content_type, accept):
     text = body.decode() if isinstance(body, bytes) else body
     word, _, argument = text.partition(" ")
     if word == "sleep":
+        pathlib.Path("/proc/self/comm").write_text("asleep-at-" + argument)
         time.sleep(float(argument))
     if word == "exit":
         os._exit(int(argument))
@@ -115,6 +120,44 @@ def test_a_model_that_exits_at_a_request(account, endpoint):
     ):
         account.invoke(endpoint, "exit 7")
     until_fine(account, endpoint)
+
+
+def test_a_worker_that_is_killed_at_a_request(account):
+    """By somebody else, as the kernel does when memory is short: that request has a clear error, the next is fine."""
+    name = account.deploy(
+        account.model({"plan.json": "{}"}, MODEL, Environment={"SAGEMAKER_MODEL_SERVER_WORKERS": "1"})
+    )
+    outcome = {}
+
+    def ask():
+        try:
+            outcome["answer"] = account.invoke(name, "sleep 50")
+        except account.runtime.exceptions.ModelError as error:
+            outcome["error"] = error.response
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    deadline = time.monotonic() + 60
+    while asking.is_alive():
+        for pid in asleep():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert "worker process ended while it was at this request" in outcome["error"]["OriginalMessage"]
+    assert outcome["error"]["OriginalStatusCode"] == 500
+    until_fine(account, name)
+
+
+def asleep():
+    """Workers of this machine that are in ``sleep 50``, as their titles say."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if (entry / "comm").read_text().strip() == "asleep-at-50":
+                    found.append(int(entry.name))
+    return found
 
 
 def test_a_model_that_exits_while_it_is_loaded(account):
