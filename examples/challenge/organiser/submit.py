@@ -52,7 +52,8 @@ def submit(session: sagemaker.Session, prefix: str, entrant: str, folder: Path, 
     """Run a submission; its result is kept in S3, too. Raises Rejected."""
     check(folder, limits)
     now = time.time()
-    name = f"{re.sub('[^a-zA-Z0-9]+', '-', entrant).strip('-')[:12]}-{int(now * 1000) % 10**9:09d}"
+    short = re.sub("[^a-zA-Z0-9]+", "-", entrant).strip("-")[:12].rstrip("-") or "entrant"
+    name = f"{short}-{int(now * 1000) % 10**9:09d}"
     places = challenge_in(session, prefix)
     with tempfile.TemporaryDirectory() as temporary:
         code = stage(folder, Path(temporary) / "code")
