@@ -2,10 +2,12 @@
 
 import json
 import socket
+import subprocess
+import sys
 
 import pytest
 
-from selfmaker.contract.distribution import distribution
+from selfmaker.contract.distribution import PROGRAMS, distribution, of_entry_point
 from selfmaker.contract.script_mode import ScriptCommand, ScriptSettings
 from selfmaker.errors import Invalid
 
@@ -115,3 +117,28 @@ def test_torchrun_needs_a_python_script():
     package = ScriptCommand(("/bin/sh", "-c", "pip install . && python -m train"), "python -m train")
     with pytest.raises(Invalid, match="Python script"):
         distribution("pytorch", script(torch_distributed_enabled=True), package, HOSTS, "job")
+
+
+def test_an_entry_point_of_ones_own_gets_a_port_for_torchrun():
+    told = [of_entry_point("pytorch", HOSTS, f"job-{number}").variables(0, "lo") for number in (1, 2)]
+    assert [list(one) for one in told] == [["PET_MASTER_PORT"]] * 2
+    assert told[0] != told[1]
+    assert of_entry_point("tensorflow", HOSTS, "job").variables(0, "lo") == {}
+
+
+def test_torchrun_is_not_given_the_port_that_all_of_the_sdks_jobs_name(tmp_path):
+    real = tmp_path / "torchrun"
+    real.write_text('#!/bin/sh\necho "$@"\n')
+    real.chmod(0o755)
+
+    def run(*arguments, **variables):
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", **variables}
+        command = [sys.executable, str(PROGRAMS / "torchrun.py"), *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+
+    given = ("--nnodes=2", "--master_port=7777", "--node_rank", "1", "train.py", "--rate", "0.5")
+    assert run(*given, PET_MASTER_PORT="12345") == [argument for argument in given if "7777" not in argument]
+    assert run(*given) == list(given)
+    own = ("train.py", "--master_port", "7777")
+    assert run("--master_port", "7777", *own, PET_MASTER_PORT="1") == list(own)
+    assert run("--master_port", "4321", "train.py", PET_MASTER_PORT="1") == ["--master_port", "4321", "train.py"]

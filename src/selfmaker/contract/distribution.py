@@ -46,7 +46,8 @@ _FIRST_PORT, _PORTS = 10000, 20000  # below those that systems give to outgoing 
 class Distribution:
     """What the hosts of one job are told. ``ports`` are free ones, one for each host (with parameter servers two);
     ``torchrun``: whether the script is started by it; ``mirrored``: whether TensorFlow's workers are to find each
-    other; ``servers``: whether each host has a parameter server."""
+    other; ``servers``: whether each host has a parameter server; ``own``: whether an entry point of the job's own sets
+    out, which may run torchrun."""
 
     framework: str = ""
     hosts: tuple[str, ...] = ()
@@ -55,9 +56,12 @@ class Distribution:
     mirrored: bool = False
     servers: bool = False
     mpi: "Mpi | None" = None
+    own: bool = False
 
     def variables(self, index: int, interface: str) -> dict[str, str]:
         """The variables of one host, beyond the toolkit's."""
+        if self.own:
+            return {"PET_MASTER_PORT": str(self.ports[0])}  # torchrun's default, where no port is named
         if self.framework in TORCH:
             told = {"MASTER_ADDR": self.hosts[0], "MASTER_PORT": str(self.ports[0])}
             return {**told, "NCCL_SOCKET_IFNAME": interface, "GLOO_SOCKET_IFNAME": interface}
@@ -122,6 +126,13 @@ def distribution(
     ports = tuple(_ports(job, needed))
     mpi = _mpi(asked) if not (torchrun or servers) else None
     return Distribution(framework, tuple(hosts), ports, torchrun, mirrored, servers, mpi)
+
+
+def of_entry_point(framework: str, hosts: Sequence[str], job: str) -> Distribution:
+    """As ``distribution``, for a job that runs an entry point: the drivers that the SDKs bring."""
+    if framework not in TORCH:
+        return Distribution()
+    return Distribution(framework, tuple(hosts), tuple(_ports(job, 1)), own=True)
 
 
 def _mpi(asked: Mapping[str, object]) -> Mpi | None:

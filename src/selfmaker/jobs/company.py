@@ -22,10 +22,13 @@ def equip(plan: dict[str, Any], distribution: Distribution, folder: JobFolder, c
     channels are laid out."""
     by_driver = _brings_mpi_driver(channels)
     mpi = distribution.mpi is not None or by_driver
+    if distribution.servers or distribution.own or mpi:
+        plan["mounts"].append([str(PROGRAMS), PROGRAMS_IN_JOB, Access.READ_ONLY.value])
+    if distribution.own:
+        plan["path"] = [f"{PROGRAMS_IN_JOB}/torch"]
     if distribution.servers or mpi:
         shared = folder.path / "hosts" / "company"
         shared.mkdir(exist_ok=True)
-        plan["mounts"].append([str(PROGRAMS), PROGRAMS_IN_JOB, Access.READ_ONLY.value])
         plan["mounts"].append([str(shared), COMPANY, Access.READ_WRITE.value])
     if mpi:
         plan["mpi"] = True

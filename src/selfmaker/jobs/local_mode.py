@@ -29,7 +29,7 @@ from selfmaker.client.environment import Connection, job_environment
 from selfmaker.contract import script_mode
 from selfmaker.contract.artifacts import unpack
 from selfmaker.contract.config import Cluster
-from selfmaker.contract.distribution import Distribution, distribution
+from selfmaker.contract.distribution import Distribution, distribution, of_entry_point
 from selfmaker.contract.variables import Facts, training_variables
 from selfmaker.errors import Invalid, SelfmakerError
 from selfmaker.executors.protocol import Access, RunHandle
@@ -110,11 +110,11 @@ class LocalJob:
     def _plan(self) -> dict[str, Any]:
         first = self._services[0]
         script = self._script(first) if not first.entrypoint else None
-        spread = Distribution()
+        hosts, framework = tuple(service.name for service in self._services), runtime_for(first.image).name
+        job = str(self._folder.path)
+        spread = of_entry_point(framework, hosts, job)
         if script is not None:
-            hosts = tuple(service.name for service in self._services)
-            framework = runtime_for(first.image).name
-            spread = distribution(framework, script.settings, script.command, hosts, str(self._folder.path))
+            spread = distribution(framework, script.settings, script.command, hosts, job)
         return {
             "image": first.image,
             "environments": str(self._settings.environments),
@@ -167,8 +167,9 @@ class LocalJob:
                 script=script.settings,
                 framework_module=f"sagemaker_{runtime_for(service.image).name}_container.training:main",
             )
-            own |= {**training_variables(facts), **spread.variables(index, "lo")}
+            own |= training_variables(facts)
             own["PYTHONPATH"] = script_mode.CODE_DIRECTORY
+        own |= spread.variables(index, "lo")
         return job_environment(self._connection(), SITE_IN_JOB, {**own, **service.environment})
 
     def _connection(self) -> Connection:

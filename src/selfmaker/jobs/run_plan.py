@@ -11,7 +11,8 @@ The plan (``plan.json``) is what ``jobs.training`` and its like write:
     directory      where it is run, in the job's file system
     sandbox        which executor backend; ``none`` for a program of ours
     hosts          [{name, address, variables, mounts: [[source, target, access]], scratch, remarks, pipes}], with
-                   argv where a host has a command of its own, and mpi where its script is started by MPI
+                   argv where a host has a command of its own, mpi where its script is started by MPI, and
+                   path where programs are looked for first
     hidden         host paths out of the job's reach
     network        whether the job may use the network
 
@@ -128,7 +129,7 @@ def _search_path(host: dict[str, Any], environment: Environment) -> list[str]:
     """With MPI, ``ssh`` is ours: it reaches the other hosts of the job. A declared image's programs come first."""
     own = [environment.programs.directory] if environment.programs is not None else []
     mpi = [f"{PROGRAMS_IN_JOB}/bin"] if "mpi" in host else []
-    return [*mpi, *own, str(environment.prefix / "bin"), SYSTEM_PATH]
+    return [*host.get("path", ()), *mpi, *own, str(environment.prefix / "bin"), SYSTEM_PATH]
 
 
 def _with_mpi(environments: Environments, environment: Environment, say: Say) -> Environment:

@@ -13,7 +13,7 @@ from selfmaker.contract.artifacts import members
 from selfmaker.contract.channels import Source, link_channel
 from selfmaker.contract.checkpoints import restore, sync
 from selfmaker.contract.config import Cluster, input_data_config, write_checkpoint_config, write_config
-from selfmaker.contract.distribution import Distribution, distribution
+from selfmaker.contract.distribution import Distribution, distribution, of_entry_point
 from selfmaker.contract.layout import ROOT, Layout
 from selfmaker.contract.source_directory import bring
 from selfmaker.contract.variables import Facts, training_variables
@@ -234,9 +234,9 @@ class TrainingKind:
 
 
 def _distribution(spec: JobSpec, script: Script | None) -> Distribution:
-    if script is None:
-        return Distribution()
     framework = runtime_for(spec.image).name
+    if script is None:
+        return of_entry_point(framework, spec.hosts, spec.arn)
     return distribution(framework, script.settings, script.command, spec.hosts, spec.arn)
 
 
