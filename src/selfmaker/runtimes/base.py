@@ -23,11 +23,13 @@ class ImageReference:
 @dataclass(frozen=True)
 class Programs:
     """An image's own programs: ``folder`` on the host is at ``directory`` in the image, where commands run and are
-    looked for first; ``variables`` are the image's. ``network``: whether its ``serve`` reaches more than itself."""
+    looked for first; ``variables`` are the image's. ``serve`` is the command that answers requests. ``network``:
+    whether that reaches more than itself."""
 
     folder: Path
     directory: str
     variables: Mapping[str, str]
+    serve: tuple[str, ...] = ("serve",)
     network: bool = False
 
 

@@ -6,6 +6,7 @@ requirements = ["xgboost==2.1.4", "flask"]    # or the name of a file of that fo
 without = ["nvidia-nccl-cu12"]                # dependencies that are left out
 programs = "program"                          # a folder with `train`, `serve` and what they need
 directory = "/opt/program"                    # where the image has it: first in PATH, and where commands run
+entrypoint = ["python", "main.py"]            # gets `train` or `serve` as argument; left out: programs of that name
 network = false                               # whether `serve` reaches more than itself
 [environment]                                 # the image's variables
 MODEL_SERVER_WORKERS = "1"
@@ -33,6 +34,7 @@ _MEMBERS: dict[str, tuple[type, ...]] = {
     "without": (list,),
     "programs": (str,),
     "directory": (str,),
+    "entrypoint": (list,),
     "network": (bool,),
     "environment": (dict,),
 }
@@ -64,6 +66,7 @@ def read(source: Path) -> DeclaredImage:
         without=tuple(_texts("without", told.get("without", []))),
         programs=programs,
         directory=str(directory),
+        entrypoint=tuple(_texts("entrypoint", told.get("entrypoint", []))),
         network=told.get("network", False),
         variables={name: str(value) for name, value in told.get("environment", {}).items()},
     )

@@ -19,13 +19,14 @@ from selfmaker.runtimes.base import Command, EnvironmentRequest, ImageReference,
 from selfmaker.runtimes.images import parse_image
 
 LATEST = "latest"
-EXECUTABLE = ("train", "serve")
+TRAIN, SERVE = "train", "serve"
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", ".git")
 
 
 @dataclass(frozen=True)
 class DeclaredImage:
-    """One declaration, and the Runtime that stands for its image. ``programs`` is empty where there are none."""
+    """One declaration, and the Runtime that stands for its image. ``entrypoint`` is what ``train`` and ``serve`` are
+    given to as an argument, as Docker does it; without one they are programs."""
 
     repository: str
     tag: str
@@ -34,6 +35,7 @@ class DeclaredImage:
     without: tuple[str, ...] = ()
     programs: str = ""
     directory: str = "/opt/program"
+    entrypoint: tuple[str, ...] = ()
     network: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,15 +55,17 @@ class DeclaredImage:
         )
 
     def algorithm(self, image: ImageReference, python: Path) -> Command | None:
-        """Its program ``train``, as ``docker run IMAGE train`` finds it."""
-        if not self.programs or not (Path(self.programs) / "train").is_file():
-            return None
-        return Command((f"{self.directory}/train",))
+        """What ``docker run IMAGE train`` runs: its entry point, its own program, or one of an installed package."""
+        if self.entrypoint:
+            return Command((*self.entrypoint, TRAIN))
+        if (Path(self.programs) / TRAIN).is_file():
+            return Command((f"{self.directory}/{TRAIN}",))
+        installed = python.parent / TRAIN
+        return Command((str(installed),)) if installed.is_file() else None
 
-    def _programs(self) -> Programs | None:
-        if not self.programs:
-            return None
-        return Programs(Path(self.programs), self.directory, dict(self.variables), self.network)
+    def _programs(self) -> Programs:
+        serve = (*self.entrypoint, SERVE)
+        return Programs(Path(self.programs), self.directory, dict(self.variables), serve, self.network)
 
 
 class DeclaredImages:
@@ -82,8 +86,7 @@ class DeclaredImages:
     def add(self, declared: DeclaredImage) -> DeclaredImage:
         """Keep a declaration, with a copy of its programs, in place of an earlier one of that name."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        if declared.programs:
-            declared = replace(declared, programs=str(self._keep(Path(declared.programs))))
+        declared = replace(declared, programs=str(self._keep(declared.programs)))
         target = self._folder / _file_name(declared.repository, declared.tag)
         _write(target, json.dumps(asdict(declared)))
         return declared
@@ -96,11 +99,14 @@ class DeclaredImages:
         except FileNotFoundError:
             raise NotFound(f"no image is declared as {name}; `selfmaker images` lists them") from None
 
-    def _keep(self, programs: Path) -> Path:
-        """A copy of the folder that is named by what is in it."""
+    def _keep(self, programs: str) -> Path:
+        """A copy of the folder that is named by what is in it; an empty one where there is none."""
         temporary = self._folder / f".{ids.unique_id()}"
-        shutil.copytree(programs, temporary, ignore=_NOT_COPIED)
-        for name in EXECUTABLE:
+        if programs:
+            shutil.copytree(programs, temporary, ignore=_NOT_COPIED)
+        else:
+            temporary.mkdir()
+        for name in (TRAIN, SERVE):
             if (temporary / name).is_file():
                 (temporary / name).chmod(0o755)
         kept = self._folder / "programs" / _digest(temporary)
@@ -117,7 +123,8 @@ class DeclaredImages:
             told = json.loads(path.read_text())
         except FileNotFoundError:
             return None
-        return DeclaredImage(**{**told, "requirements": tuple(told["requirements"]), "without": tuple(told["without"])})
+        lists = {name: tuple(told[name]) for name in ("requirements", "without", "entrypoint")}
+        return DeclaredImage(**{**told, **lists})
 
 
 def _digest(folder: Path) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -330,8 +331,9 @@ def arguments(plan: WorkerPlan) -> list[str]:
         options += ["--code-dir", plan.code_dir, "--program", plan.program]
     if accept := plan.variables.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"):
         options += ["--default-accept", accept]
-    if plan.environment.programs is not None:
-        options += ["--serve", f"{plan.environment.programs.directory}/serve"]
+    programs = plan.environment.programs
+    if programs is not None:
+        options += ["--serve", shlex.join(programs.serve), "--serve-dir", programs.directory]
     return options
 
 

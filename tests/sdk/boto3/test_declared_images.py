@@ -302,3 +302,40 @@ def test_serve_with_nginx_before_gunicorn_runs_unmodified(account, trained, tmp_
         assert account.invoke(endpoint, "ab\nabc") == b"6\n9"
     assert account.invoke(endpoint, "\n".join(["x" * 99] * 10_000)).count(b"297") == 10_000
     account.sagemaker.delete_endpoint(EndpointName=endpoint)
+
+
+@pytest.mark.frameworks
+def test_an_entry_point_gets_train_and_serve_as_its_argument(account, tmp_path):
+    main = "import runpy, sys\nrunpy.run_path(sys.argv[1] + '_it.py', run_name='__main__')\n"
+    declaration = DECLARATION.replace("mine:1", "entered").replace(
+        "programs", 'entrypoint = ["python", "main.py"]\nprograms'
+    )
+    folder = write(tmp_path, declaration, **{"main.py": main, "train_it.py": TRAIN, "serve_it.py": SERVE})
+    for name in ("train", "serve"):
+        (folder / "program" / name).unlink()
+    add(account.server, folder)
+    uri = account.put("entered/rows.csv", "1\n")
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}}
+    job = account.succeed(
+        AlgorithmSpecification={"TrainingImage": "entered", "TrainingInputMode": "File"},
+        InputDataConfig=[{"ChannelName": "train", "DataSource": source}],
+    )
+    name = account.unique("model")
+    container = {"Image": "entered", "ModelDataUrl": job["ModelArtifacts"]["S3ModelArtifacts"]}
+    account.sagemaker.create_model(ModelName=name, ExecutionRoleArn=account.role, PrimaryContainer=container)
+    endpoint = account.deploy(name)
+    assert json.loads(account.invoke(endpoint, "x"))[4] == {"rows": 1}
+    account.sagemaker.delete_endpoint(EndpointName=endpoint)
+
+
+@pytest.mark.frameworks
+def test_an_image_without_programs_runs_what_its_packages_bring(account, tmp_path):
+    """Or what the job names; with neither, the reason is told."""
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    (folder / "image.toml").write_text('name = "bare"\npython = "3.11"\n')
+    add(account.server, folder)
+    specification = {"TrainingImage": "bare", "TrainingInputMode": "File"}
+    described = account.train(AlgorithmSpecification=specification)
+    assert "no algorithm of its own" in described["FailureReason"]
+    account.succeed(AlgorithmSpecification={**specification, "ContainerEntrypoint": ["python3", "-c", "print(1)"]})

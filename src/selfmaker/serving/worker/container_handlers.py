@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from .handlers import ATTRIBUTES, Handlers, RequestError
@@ -22,24 +22,27 @@ from .transport import Message
 PORT = 8080
 _PAUSE = 0.02  # seconds between looks whether the program is ready
 _LONGEST_PING = 2.0
+_LAST_MOMENT = 1.0  # seconds within which a program that has closed its connections has ended, too, if it does
 
 
 class ContainerHandlers(Handlers):
-    """``serve`` is the program's path in the image."""
+    """``serve`` is the image's command, which is run in ``directory``."""
 
-    def __init__(self, serve: str | None, model_dir: str) -> None:
+    def __init__(self, serve: list[str], directory: str | None, model_dir: str) -> None:
         super().__init__(None, model_dir)
         self._serve = serve
+        self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: http.client.HTTPConnection | None = None
         self._port = _port()
 
     def load(self) -> None:
         """Start the program and wait until /ping answers 200; the starter's patience ends a wait that is too long."""
-        if not self._serve or not Path(self._serve).is_file():
-            raise RuntimeError("the image has no program serve, which is to answer requests")
+        program = shutil.which(self._serve[0])
+        if program is None:
+            raise RuntimeError(f"the image has no program {self._serve[0]}, which is to answer requests")
         environment = {**os.environ, "SAGEMAKER_BIND_TO_PORT": str(self._port)}
-        self._process = subprocess.Popen([self._serve], env=environment, cwd=str(Path(self._serve).parent))
+        self._process = subprocess.Popen([program, *self._serve[1:]], env=environment, cwd=self._directory)
         while not self._pings():
             code = self._process.poll()
             if code is not None:
@@ -66,8 +69,8 @@ class ContainerHandlers(Handlers):
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
                 self._connection = None
-                self._end_with_the_program()
                 if fresh:
+                    self._end_with_the_program()
                     raise RequestError(500, f"the image's program serve gave no answer: {error}") from error
         raise AssertionError("the second attempt returns or raises")
 
@@ -83,10 +86,13 @@ class ContainerHandlers(Handlers):
 
     def _end_with_the_program(self) -> None:
         """A program that has died answers nobody: end, so that another worker takes this one's place."""
-        if self._process is not None and self._process.poll() is not None:
-            print(f"the image's program serve ended with exit code {self._process.returncode}", file=sys.stderr)
-            sys.stderr.flush()
-            os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            code = self._process.wait(_LAST_MOMENT) if self._process is not None else None
+        except subprocess.TimeoutExpired:
+            return
+        print(f"the image's program serve ended with exit code {code}", file=sys.stderr)
+        sys.stderr.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _port() -> int:

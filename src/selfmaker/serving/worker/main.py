@@ -12,6 +12,7 @@ import gc
 import logging
 import os
 import select
+import shlex
 import socket
 import sys
 import threading
@@ -137,7 +138,7 @@ def build(options: argparse.Namespace) -> Handlers:
     if options.framework == "container":
         from .container_handlers import ContainerHandlers
 
-        return ContainerHandlers(options.serve, options.model_dir)
+        return ContainerHandlers(shlex.split(options.serve), options.serve_dir, options.model_dir)
     return Handlers(**given)
 
 
@@ -155,7 +156,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--spare", action="store_true")
     parser.add_argument("--code-dir")
     parser.add_argument("--program")
-    parser.add_argument("--serve", help="the program of the image that answers HTTP requests")
+    parser.add_argument("--serve", default="serve", help="the command of the image that answers HTTP requests")
+    parser.add_argument("--serve-dir", help="where it runs")
     parser.add_argument("--default-accept")
     return parser.parse_args(arguments)
 
