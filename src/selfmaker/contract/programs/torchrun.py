@@ -18,7 +18,7 @@ OPTIONS = ("--master_port", "--master-port")
 
 def without_shared_port(given: list[str]) -> list[str]:
     """The arguments up to the script without the SDKs' port; what belongs to the script stays."""
-    found = []
+    found: list[str] = []
     arguments = iter(given)
     for argument in arguments:
         if argument == "-m" or argument.endswith(".py"):
