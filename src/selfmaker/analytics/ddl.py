@@ -58,7 +58,7 @@ class Statement:
 
 def parse(sql: str, database: str) -> Statement | None:
     """None for a statement that is none of these. Raises Invalid. ``database`` is what unqualified names mean."""
-    sql = re.sub(r"^\s*--[^\n]*\n", "", sql, flags=re.MULTILINE)
+    sql = re.sub(r"^[ \t]*--[^\n]*\n", "", sql, flags=re.MULTILINE)
     if found := _CREATE.match(sql):
         where, name = _split(found["name"], database)
         return Statement("create", where, name, bool(found["soft"]), _table(sql, found.end() - 1, where, name))
@@ -130,24 +130,30 @@ def _table(sql: str, start: int, database: str, name: str) -> Table:
 
 def _columns(sql: str, start: int) -> tuple[tuple[tuple[str, str], ...], int]:
     """The (name, type) pairs in the parentheses at ``start``, and where they end."""
-    depth, parts, part = 0, [], ""
+    depth, quote, begun = 0, "", start + 1
+    columns: list[tuple[str, str]] = []
     for position in range(start, len(sql)):
         letter = sql[position]
-        depth += (letter in "(<") - (letter in ")>")
-        if depth == 0:
-            parts.append(part)
-            found = [
-                re.match(rf"\s*({_NAME})\s+(.+?)(?:\s+COMMENT\s+'.*')?\s*$", p, _FLAGS) for p in parts if p.strip()
-            ]
-            if not found or any(match is None for match in found):
-                raise Invalid("SYNTAX_ERROR: a column needs a name and a type")
-            return tuple((_bare(m[1]), m[2].strip().lower()) for m in found if m is not None), position + 1
-        if letter == "," and depth == 1:
-            parts.append(part)
-            part = ""
-        elif position > start:
-            part += letter
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"`":
+            quote = letter
+        else:
+            depth += (letter in "(<") - (letter in ")>")
+            if depth == 0 or (letter == "," and depth == 1):
+                columns.append(_column(sql[begun:position]))
+                begun = position + 1
+            if depth == 0:
+                return tuple(columns), position + 1
     raise Invalid("SYNTAX_ERROR: the list of columns does not end")
+
+
+def _column(text: str) -> tuple[str, str]:
+    found = re.match(rf"({_NAME})(.*)", text.strip(), _FLAGS)
+    kind = re.split(r"\bCOMMENT\b", found[2], maxsplit=1, flags=re.IGNORECASE)[0].strip() if found is not None else ""
+    if found is None or not kind:
+        raise Invalid("SYNTAX_ERROR: a column needs a name and a type")
+    return _bare(found[1]), kind.lower()
 
 
 def _properties(sql: str, word: str) -> dict[str, str]:

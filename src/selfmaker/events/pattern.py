@@ -82,12 +82,33 @@ def _text(test: Callable[[str, str], bool]) -> Compare:
 
 
 def _wildcard(operand: str, value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(_expression(operand), value, re.DOTALL) is not None
+    """Piece by piece from the left, which takes no longer than the text is, however many stars there are."""
+    if not isinstance(value, str):
+        return False
+    first, *others = _pieces(operand)
+    if not others:
+        return value == first
+    *middle, last = others
+    if not value.startswith(first) or len(value) < len(first) + len(last) or not value.endswith(last):
+        return False
+    position, end = len(first), len(value) - len(last)
+    for piece in middle:
+        position = value.find(piece, position, end)
+        if position < 0:
+            return False
+        position += len(piece)
+    return True
 
 
-def _expression(wildcard: str) -> str:
-    parts = re.findall(r"\\.|\*|[^\\*]+", wildcard, re.DOTALL)
-    return "".join(".*?" if part == "*" else re.escape(part[1:] if part[0] == "\\" else part) for part in parts)
+def _pieces(wildcard: str) -> list[str]:
+    """What stands between the stars; a backslash makes a star or a backslash of its own."""
+    pieces = [""]
+    for part in re.findall(r"\\.|\*|[^\\*]+", wildcard, re.DOTALL):
+        if part == "*":
+            pieces.append("")
+        else:
+            pieces[-1] += part[1:] if part[0] == "\\" else part
+    return pieces
 
 
 def _anything_but(operand: Any, value: Any) -> bool:

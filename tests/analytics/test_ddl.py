@@ -1,0 +1,72 @@
+import pytest
+
+from selfmaker.analytics.catalog import PARQUET
+from selfmaker.analytics.ddl import parse, sql_type
+from selfmaker.errors import Invalid
+
+
+def test_a_table_is_read_whole() -> None:
+    statement = parse(
+        """-- a remark
+        CREATE EXTERNAL TABLE IF NOT EXISTS Db.`My Table` (
+          a bigint COMMENT 'one, two', `b c` array<struct<x:int,y:string>>, d decimal(10, 2)
+        ) PARTITIONED BY (year string, month string)
+        STORED AS PARQUET LOCATION 's3://b/k/' TBLPROPERTIES ('x'='1', "y" = 'two words')""",
+        "default",
+    )
+    assert statement is not None and (statement.act, statement.soft) == ("create", True)
+    table = statement.table
+    assert table is not None and (table.database, table.name) == ("db", "my table")
+    assert table.columns == (("a", "bigint"), ("b c", "array<struct<x:int,y:string>>"), ("d", "decimal(10, 2)"))
+    assert table.partitions == (("year", "string"), ("month", "string")) and table.serde == PARQUET
+    assert table.location == "s3://b/k/" and table.parameters == {"x": "1", "y": "two words"}
+
+
+@pytest.mark.parametrize(
+    ("sql", "act", "name"),
+    [
+        ("DROP TABLE IF EXISTS x;", "drop", "x"),
+        ('drop table "a"."b"', "drop", "b"),
+        ("MSCK REPAIR TABLE t", "repair", "t"),
+        ("DESCRIBE d.t", "describe", "t"),
+        ("SHOW TABLES IN d", "show_tables", ""),
+        ("CREATE DATABASE IF NOT EXISTS d LOCATION 's3://x/'", "create_database", ""),
+        ("CREATE TABLE t AS SELECT 1", "create_as", "t"),
+        ("CREATE TABLE t WITH (format='PARQUET', external_location='s3://b/x') AS SELECT ')' AS a", "create_as", "t"),
+        ("UNLOAD (SELECT (1)) TO 's3://b/x' WITH (format='parquet')", "unload", ""),
+    ],
+)
+def test_statements(sql: str, act: str, name: str) -> None:
+    statement = parse(sql, "default")
+    assert statement is not None and (statement.act, statement.name) == (act, name)
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a", "EXPLAIN SELECT 1", "\n" * 200_000]
+)
+def test_a_query_is_none_of_them(sql: str) -> None:
+    assert parse(sql, "default") is None
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE EXTERNAL TABLE t (a int)",
+        "CREATE EXTERNAL TABLE t (a) LOCATION 's3://b/k'",
+        "CREATE EXTERNAL TABLE t (a int LOCATION 's3://b/k'",
+        "CREATE EXTERNAL TABLE t (a " + " " * 100_000 + ") LOCATION 's3://b/k'",
+        "CREATE TABLE t WITH (format='ORC') AS SELECT 1",
+        "CREATE TABLE t WITH (partitioned_by=ARRAY['a']) AS SELECT 1 AS a",
+    ],
+)
+def test_what_cannot_be_done_is_said(sql: str) -> None:
+    with pytest.raises(Invalid):
+        parse(sql, "default")
+
+
+def test_types() -> None:
+    assert [sql_type(kind) for kind in ("string", "array<int>", "map<string,int>", "decimal(3,1)", "timestamp")] == [
+        "VARCHAR", "INTEGER[]", "JSON", "DECIMAL(3,1)", "TIMESTAMP",
+    ]  # fmt: skip
+    with pytest.raises(Invalid):
+        sql_type("int); DROP")
