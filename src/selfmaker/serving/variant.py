@@ -75,7 +75,12 @@ class Variant:
         return answer
 
     def ask(self, request: Message, answer: Answer) -> None:
-        """As ``submit``, with the answer told to ``answer`` in the moment in which it comes."""
+        """As ``submit``, with the answer told to ``answer`` in the moment in which it comes, and never before this
+        returns."""
+        if self._closed:
+            gone = Unanswered(f"variant {self.name} is being taken out of service")
+            self._loop.call_soon(answer.set_exception, gone)
+            return
         self._put(Ticket(request, answer, self._loop.time() + self.timeout))
 
     def _put(self, ticket: Ticket) -> None:
