@@ -25,9 +25,9 @@ from selfmaker import (
     sqs,
     sts,
 )
-from selfmaker.application_autoscaling.scaler import Scaler
 from selfmaker.analytics.queries import Queries
 from selfmaker.analytics.sandbox import AnalyticsSandbox
+from selfmaker.application_autoscaling.scaler import Scaler
 from selfmaker.aws.edge import Edge, EdgeSettings
 from selfmaker.aws.port import Port
 from selfmaker.client.environment import SITE, Connection, job_environment
@@ -162,7 +162,13 @@ class Parts:
         )
         self._endpoints = Endpoints(neighbours, loop)
         self._inference_components = InferenceComponents(neighbours, loop)
-        self._scaler = Scaler(store.resources, store.metrics, self._endpoints, settings.autoscaling_period_seconds)
+        self._scaler = Scaler(
+            store.resources,
+            store.metrics,
+            self._endpoints,
+            self._inference_components,
+            settings.autoscaling_period_seconds,
+        )
         self._executions = Executions(store.executions)
         store.jobs.watch(self._tell_pipelines)
         self._functions = self._new_functions()

@@ -13,9 +13,11 @@ from selfmaker.application_autoscaling.scaler import Scaler, adjusted
 from selfmaker.aws.errors import AwsError
 from selfmaker.cloudwatch import alarm
 from selfmaker.services import Services
+from selfmaker.serving.inference_components import KIND
 from selfmaker.serving.spec import DeploymentSpec
 from selfmaker.settings import Settings, load
 from selfmaker.store.metrics import Metric, Sample
+from selfmaker.store.resources import Resource
 
 TARGET = {
     "ServiceNamespace": "sagemaker",
@@ -32,6 +34,11 @@ TRACKING = {
         "ScaleInCooldown": 60,
         "ScaleOutCooldown": 60,
     },
+}
+COMPONENT = {
+    "ServiceNamespace": "sagemaker",
+    "ResourceId": "inference-component/c",
+    "ScalableDimension": "sagemaker:inference-component:DesiredCopyCount",
 }
 STEPS = {
     **TARGET,
@@ -59,13 +66,13 @@ def world(tmp_path, loop, executor, plain_environment):  # noqa: F811
 def call(world):
     made = world.call("application-autoscaling")
     settings: Settings = load({}, {"HOME": str(world.home)})
-    parts = (world.database, world.resources, world.endpoints, world.metrics, settings)
+    parts = (world.database, world.resources, world.endpoints, world.components, world.metrics, settings)
     return replace(made, services=Services(*parts))
 
 
 @pytest.fixture
 def scaler(world):
-    return Scaler(world.resources, world.metrics, world.endpoints, 60.0)
+    return Scaler(world.resources, world.metrics, world.endpoints, world.components, 60.0)
 
 
 def register(call, low=1, high=4, **members):
@@ -118,7 +125,9 @@ def test_a_target_is_registered_changed_and_deregistered(call):
     ("changes", "word"),
     [
         ({"ServiceNamespace": "ecs"}, "Unsupported service namespace"),
-        ({"ScalableDimension": "sagemaker:inference-component:DesiredCopyCount"}, "Unsupported service namespace"),
+        ({"ScalableDimension": "sagemaker:cluster:DesiredInstanceCount"}, "Unsupported service namespace"),
+        ({"ScalableDimension": "sagemaker:inference-component:DesiredCopyCount"}, "has no dimension"),
+        ({**COMPONENT, "ResourceId": "inference-component/none"}, "none"),
         ({"ResourceId": "endpoint/e"}, "endpoint/my-endpoint/variant/my-variant"),
         ({"ResourceId": "endpoint/none/variant/v1"}, "none"),
         ({"ResourceId": "endpoint/e/variant/v9"}, "v9"),
@@ -171,6 +180,35 @@ def test_more_invocations_than_wanted_start_workers_and_none_end_them(world, cal
     assert activity["Description"] == "Setting desired instance count to 3."
     assert "AlarmHigh" in activity["Cause"]
     assert activity["EndTime"] >= activity["StartTime"]
+
+
+def test_copies_of_an_inference_component_follow_its_invocations(world, call, scaler):
+    spec = world.spec(world.model("c"))
+    spec = replace(spec, config="e", variants=(replace(spec.variants[0], copies=True),))
+    document = {"InferenceComponentName": "c", "EndpointName": "e", "VariantName": "v1"}
+    row = Resource(KIND, REGION, "c", "arn:c", "Creating", 1.0, 1.0, document, {"pending": spec.to_json()})
+    world.components.create(row, {})
+    scalable_target.register_scalable_target(call, {**COMPONENT, "MinCapacity": 0, "MaxCapacity": 3})
+    tracking = {
+        "TargetValue": 10.0,
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerInferenceComponentInvocationsPerCopy"},
+    }
+    policy = {**TRACKING, **COMPONENT, "TargetTrackingScalingPolicyConfiguration": tracking}
+    scaling_policy.put_scaling_policy(call, policy)
+    while world.components.get(REGION, "c").status != "InService":
+        time.sleep(0.01)
+    metric = Metric(REGION, "AWS/SageMaker", "InvocationsPerCopy", {"InferenceComponentName": "c"})
+    now = clock.now() // 60 * 60
+    world.metrics.put_all([(metric, [Sample.value(now - 60 * ago + 1, 1.0, 18) for ago in (1, 2, 3)])])
+    for target in world.resources.list(scalable_target.KIND):
+        scaler.attend(target)
+    row = world.components.get(REGION, "c")
+    assert DeploymentSpec.from_json(row.state["serving"]).variant("v1").instances == 2
+    assert world.components._live[REGION, "c"].fleet.variants["v1"].ready == 2
+    wrong = {**policy, "TargetTrackingScalingPolicyConfiguration": {
+        **tracking, "PredefinedMetricSpecification": {
+            "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}}}  # fmt: skip
+    assert "InvocationsPerCopy" in refused(scaling_policy.put_scaling_policy, call, wrong).message
 
 
 def test_fewer_invocations_end_workers_after_the_cooldown(world, call, scaler, monkeypatch):
@@ -228,7 +266,7 @@ def test_a_step(kind, step, count, breach, wanted):
 
 
 def test_the_scaler_runs_by_itself(world, call):
-    scaler = Scaler(world.resources, world.metrics, world.endpoints, 0.05)
+    scaler = Scaler(world.resources, world.metrics, world.endpoints, world.components, 0.05)
     register(call, low=2)
     scaler.start()
     try:

@@ -1,4 +1,5 @@
-"""What can be scaled, as requests name it: an endpoint's variant, by its instance count."""
+"""What can be scaled, as requests name it: an endpoint's variant by its instance count, an inference component by its
+copies."""
 
 import re
 from typing import Any
@@ -9,6 +10,9 @@ from selfmaker.aws.operation import Call
 NAMESPACE = "sagemaker"
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 
+COMPONENT_DIMENSION = "sagemaker:inference-component:DesiredCopyCount"
+
+_COMPONENT = re.compile(r"inference-component/([^/]+)")
 _RESOURCE = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
 
 
@@ -20,18 +24,30 @@ def endpoint_and_variant(resource_id: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
+def component(resource_id: str) -> str | None:
+    """The name in ``inference-component/NAME``; None for what is of another form."""
+    found = _COMPONENT.fullmatch(resource_id)
+    return found[1] if found is not None else None
+
+
 def check(request: dict[str, Any]) -> None:
     """Raises AWS's error for what cannot be scaled here. Members that are absent are not looked at."""
     if request.get("ServiceNamespace", NAMESPACE) != NAMESPACE or request.get("ScalableDimension") not in (
         None,
         DIMENSION,
+        COMPONENT_DIMENSION,
     ):
         raise invalid(
             "Unsupported service namespace, resource type or scalable dimension: selfmaker scales "
-            f"{DIMENSION} of {NAMESPACE}."
+            f"{DIMENSION} and {COMPONENT_DIMENSION} of {NAMESPACE}."
         )
-    if "ResourceId" in request:
+    if "ResourceId" not in request:
+        return
+    of_component = component(request["ResourceId"]) is not None
+    if not of_component:
         endpoint_and_variant(request["ResourceId"])
+    if request.get("ScalableDimension") not in (None, COMPONENT_DIMENSION if of_component else DIMENSION):
+        raise invalid(f"Resource ID {request['ResourceId']} has no dimension {request['ScalableDimension']}.")
 
 
 def named(call: Call, request: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Scalable targets: between which counts a variant's instances may be scaled."""
+"""Scalable targets: between which counts a variant's instances, or a component's copies, may be scaled."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.errors import AlreadyExists, NotFound
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.serving.endpoints import Endpoints
+from selfmaker.serving.inference_components import InferenceComponents
 from selfmaker.serving.spec import DeploymentSpec
 from selfmaker.store import tags
 from selfmaker.store.resources import Change, Resource, Resources
@@ -72,7 +73,7 @@ def _new(call: Call, request: Request) -> str:
         if member not in request:
             raise resource.invalid("You must specify both a minimum and a maximum capacity to register a target.")
     _check_bounds(request)
-    _check_variant(call, request["ResourceId"])
+    _check_there(call, request["ResourceId"])
     now = clock.now()
     address = arn("application-autoscaling", call.region, call.account, f"scalable-target/{ids.unique_id()}")
     role = arn("iam", "", call.account, "role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
@@ -95,11 +96,18 @@ def _check_bounds(document: dict[str, Any]) -> None:
     low, high = document["MinCapacity"], document["MaxCapacity"]
     if low < 0 or high < low:
         raise resource.invalid("Maximum capacity cannot be less than minimum capacity.")
-    if low == 0:
+    if low == 0 and resource.component(document["ResourceId"]) is None:
         raise resource.invalid("MinCapacity: a variant has at least one instance; for none, use a serverless variant.")
 
 
-def _check_variant(call: Call, resource_id: str) -> None:
+def _check_there(call: Call, resource_id: str) -> None:
+    component = resource.component(resource_id)
+    if component is not None:
+        try:
+            call.use(InferenceComponents).get(call.region, component)
+        except NotFound:
+            raise resource.invalid(f"Could not find inference component {component!r}.") from None
+        return
     name, variant = resource.endpoint_and_variant(resource_id)
     try:
         state = call.use(Endpoints).get(call.region, name).state

@@ -1,4 +1,4 @@
-"""Follows the scaling policies: looks at their alarms once in a period and changes variants' instance counts.
+"""Follows the scaling policies: looks at their alarms once in a period and changes instance counts and copies.
 
 More instances are wanted as soon as one policy says so, fewer only when all do; never beyond the target's bounds. After
 a change, no further one in that direction for the policy's cooldown.
@@ -15,6 +15,7 @@ from selfmaker.application_autoscaling import resource, scalable_target, scaling
 from selfmaker.cloudwatch import alarm, alarm_state
 from selfmaker.errors import NotFound, SelfmakerError
 from selfmaker.serving.endpoints import IN_PROGRESS, IN_SERVICE, Endpoints
+from selfmaker.serving.inference_components import InferenceComponents
 from selfmaker.serving.spec import DeploymentSpec
 from selfmaker.store.metrics import Metrics
 from selfmaker.store.resources import Change, Resource, Resources
@@ -35,10 +36,27 @@ class Wish:
     cooldown: float
 
 
+@dataclass(frozen=True)
+class Served:
+    """A variant of an endpoint, or of an inference component, and whose life it is part of."""
+
+    lives: Endpoints
+    name: str
+    variant: str
+
+
 class Scaler:
     """A thread of its own from ``start`` to ``close``. ``period`` seconds stand for AWS's minute."""
 
-    def __init__(self, resources: Resources, metrics: Metrics, endpoints: Endpoints, period: float) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        metrics: Metrics,
+        endpoints: Endpoints,
+        components: InferenceComponents,
+        period: float,
+    ) -> None:
+        self._components = components
         self._resources = resources
         self._metrics = metrics
         self._endpoints = endpoints
@@ -64,8 +82,8 @@ class Scaler:
 
     def attend(self, target: Resource) -> None:
         """Bring one target to the count that its bounds and policies want."""
-        name, variant = resource.endpoint_and_variant(target.name)
-        count = self._count(target.region, name, variant)
+        served = self._served(target)
+        count = self._count(target.region, served) if served is not None else None
         if count is None:
             return
         low, high = target.document["MinCapacity"], target.document["MaxCapacity"]
@@ -78,15 +96,26 @@ class Scaler:
         if wish is not None and min(max(wish.count, low), high) != count:
             self._scale(target, min(max(wish.count, low), high), wish.cause)
 
-    def _count(self, region: str, name: str, variant: str) -> int | None:
-        """The instances that a variant has; None while it is not to be touched."""
+    def _served(self, target: Resource) -> Served | None:
+        """What the target stands for; None when it is gone."""
+        component = resource.component(target.name)
+        if component is None:
+            return Served(self._endpoints, *resource.endpoint_and_variant(target.name))
         try:
-            row = self._endpoints.get(region, name)
+            row = self._components.get(target.region, component)
+        except NotFound:
+            return None
+        return Served(self._components, component, row.document["VariantName"])
+
+    def _count(self, region: str, served: Served) -> int | None:
+        """The instances that a variant has, or the copies; None while it is not to be touched."""
+        try:
+            row = served.lives.get(region, served.name)
         except NotFound:
             return None
         if row.status != IN_SERVICE or "serving" not in row.state:
             return None
-        spec = DeploymentSpec.from_json(row.state["serving"]).variant(variant)
+        spec = DeploymentSpec.from_json(row.state["serving"]).variant(served.variant)
         return spec.instances if spec is not None and spec.serverless is None else None
 
     def _wish(self, target: Resource, count: int) -> Wish | None:
@@ -161,15 +190,15 @@ class Scaler:
             return None
 
     def _scale(self, target: Resource, count: int, cause: str) -> None:
-        name, variant = resource.endpoint_and_variant(target.name)
-        before = self._count(target.region, name, variant)
-        if before is None:
+        served = self._served(target)
+        before = self._count(target.region, served) if served is not None else None
+        if served is None or before is None:
             return
         number = scaling_activity.begin(self._resources, target.region, target.document, count, cause)
         problem: str | None = None
         try:
-            row = self._endpoints.adjust(target.region, name, {}, {variant: count})
-            row = self._endpoints.wait_for_change(row, _SETTLING)
+            row = served.lives.adjust(target.region, served.name, {}, {served.variant: count})
+            row = served.lives.wait_for_change(row, _SETTLING)
             if row.status in IN_PROGRESS:
                 problem = f"The endpoint is still in status {row.status}."
             else:

@@ -10,7 +10,7 @@ from selfmaker.aws.listing import page_of
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.cloudwatch import alarm
 from selfmaker.errors import NotFound
-from selfmaker.serving.endpoint_metrics import NAMESPACE
+from selfmaker.serving.endpoint_metrics import COMPONENT, NAMESPACE, PER_COPY
 from selfmaker.settings import Settings
 from selfmaker.store.resources import Change, Resource, Resources
 
@@ -19,6 +19,7 @@ TRACKING, STEPS = "TargetTrackingScaling", "StepScaling"
 
 _TARGETS = "ScalableTarget"
 _PREDEFINED = "SageMakerVariantInvocationsPerInstance"
+_PREDEFINED_OF_COMPONENTS = "SageMakerInferenceComponentInvocationsPerCopy"
 _MINUTE = 60.0
 _OUT_PERIODS, _IN_PERIODS = 3, 15  # how long AWS looks at a metric before it scales out, and in
 _SLACK = 0.9  # of the target: below that, fewer will do
@@ -98,6 +99,10 @@ def forget(call: Call, resource_id: str) -> None:
 def metric_of(document: dict[str, Any]) -> dict[str, Any]:
     """What a target tracking policy looks at, in the members of a metric alarm."""
     wanted = document["TargetTrackingScalingPolicyConfiguration"]
+    component = resource.component(document["ResourceId"])
+    if "PredefinedMetricSpecification" in wanted and component is not None:
+        return {"Namespace": NAMESPACE, "MetricName": PER_COPY, "Statistic": "Sum",
+                "Dimensions": [{"Name": COMPONENT, "Value": component}]}  # fmt: skip
     if "PredefinedMetricSpecification" in wanted:
         endpoint, variant = resource.endpoint_and_variant(document["ResourceId"])
         dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}]
@@ -157,7 +162,7 @@ def _check(document: dict[str, Any]) -> None:
     tracking = document.get("TargetTrackingScalingPolicyConfiguration")
     steps = document.get("StepScalingPolicyConfiguration")
     if kind == TRACKING and tracking is not None and steps is None:
-        _check_tracking(tracking)
+        _check_tracking(tracking, document["ResourceId"])
     elif kind == STEPS and steps is not None and tracking is None:
         _check_steps(steps)
     elif kind in (TRACKING, STEPS):
@@ -166,14 +171,15 @@ def _check(document: dict[str, Any]) -> None:
         raise resource.invalid(f"PolicyType {kind} is not supported here: use {TRACKING} or {STEPS}.")
 
 
-def _check_tracking(tracking: dict[str, Any]) -> None:
+def _check_tracking(tracking: dict[str, Any], resource_id: str) -> None:
+    known = _PREDEFINED if resource.component(resource_id) is None else _PREDEFINED_OF_COMPONENTS
     predefined, own = tracking.get("PredefinedMetricSpecification"), tracking.get("CustomizedMetricSpecification")
     if (predefined is None) == (own is None):
         raise resource.invalid("Give exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification.")
-    if predefined is not None and predefined["PredefinedMetricType"] != _PREDEFINED:
+    if predefined is not None and predefined["PredefinedMetricType"] != known:
         raise resource.invalid(
-            f"PredefinedMetricType {predefined['PredefinedMetricType']} is not supported for {resource.DIMENSION} "
-            f"here; use {_PREDEFINED}, or a CustomizedMetricSpecification."
+            f"PredefinedMetricType {predefined['PredefinedMetricType']} is not supported for {resource_id} here; use "
+            f"{known}, or a CustomizedMetricSpecification."
         )
     if own is not None and ("Metrics" in own or not all(m in own for m in ("MetricName", "Namespace", "Statistic"))):
         raise resource.invalid(

@@ -4,7 +4,8 @@ AWS/SageMaker, with EndpointName and VariantName: Invocations, InvocationsPerIns
 Invocation5XXErrors (1 for each such answer, 0 for each other, so that their average is a rate), ModelLatency and
 OverheadLatency in microseconds. /aws/sagemaker/Endpoints: CPUUtilization (100 for each core in use) and
 MemoryUtilization (percent of the machine's). A multi-model endpoint adds how its models came and went. An inference
-component's dimension is InferenceComponentName. An asynchronous endpoint adds how many requests wait.
+component's dimension is InferenceComponentName, and its share InvocationsPerCopy. An asynchronous endpoint adds how
+many requests wait.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from selfmaker.store.metrics import Metric, Metrics, Sample
 _log = logging.getLogger(__name__)
 
 ENDPOINT, COMPONENT = "EndpointName", "InferenceComponentName"  # dimensions
+PER_INSTANCE, PER_COPY = "InvocationsPerInstance", "InvocationsPerCopy"
 NAMESPACE, HOST_NAMESPACE = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
 _EVERY = 60.0  # seconds between two samples that nobody asked for
 _FRESH = 1.0  # seconds for which what was kept is new enough for a reader
@@ -35,6 +37,7 @@ class Watched:
 
     def __init__(self, key: Key, variant: str, dimension: str) -> None:
         self.key, self.variant, self._dimension = key, variant, dimension
+        self._share = PER_INSTANCE if dimension == ENDPOINT else PER_COPY
         self.meter = Meter()
         self.instances = 1
         self.pids: Callable[[], list[int]] = list
@@ -53,7 +56,7 @@ class Watched:
             return reported
         found = {
             "Invocations": [Sample.value(now, 1.0, n)],
-            "InvocationsPerInstance": [Sample.value(now, 1.0 / max(1, self.instances), n)],
+            self._share: [Sample.value(now, 1.0 / max(1, self.instances), n)],
             "Invocation4XXErrors": _ones(now, counts.errors, n),
             "Invocation5XXErrors": _ones(now, counts.faults, n),
             "ModelLatency": [Sample.value(now, us, k, "Microseconds") for us, k in counts.latencies.items()],
