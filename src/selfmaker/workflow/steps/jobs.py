@@ -9,6 +9,9 @@ from selfmaker.workflow.port import CallError
 from selfmaker.workflow.steps.base import FAILED, LONGEST_NAME, STOPPED, SUCCEEDED, Act, Begun, Outcome
 
 
+MOST_TAGS = 50  # of a job
+
+
 @dataclass(frozen=True)
 class JobStep:
     """A step whose Arguments are the request of ``Create<noun>``; its properties are what ``Describe<noun>`` tells.
@@ -82,8 +85,10 @@ def tags(act: Act, own: list[Mapping[str, str]]) -> list[dict[str, str]]:
         "sagemaker:pipeline-name": document["pipeline_name"],
         "sagemaker:pipeline-step-name": act.step.name,
     }
-    merged = {**document.get("tags", {}), **{tag["Key"]: tag["Value"] for tag in own}, **known}
-    return [{"Key": key, "Value": value} for key, value in merged.items()]
+    first = {**{tag["Key"]: tag["Value"] for tag in own}, **known}
+    merged = {**first, **{key: value for key, value in document.get("tags", {}).items() if key not in first}}
+    room = max(MOST_TAGS, len(first))  # the pipeline's own give way
+    return [{"Key": key, "Value": value} for key, value in list(merged.items())[:room]]
 
 
 TRAINING = JobStep(
