@@ -8,7 +8,6 @@ from selfmaker.workflow import retry
 from selfmaker.workflow.port import CallError
 from selfmaker.workflow.steps.base import FAILED, LONGEST_NAME, STOPPED, SUCCEEDED, Act, Begun, Outcome
 
-
 MOST_TAGS = 50  # of a job
 
 
