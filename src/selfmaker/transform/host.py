@@ -5,6 +5,7 @@ says why not, and the objects that succeeded have theirs.
 """
 
 import asyncio
+import csv
 import os
 import sys
 import threading
@@ -24,6 +25,7 @@ from selfmaker.transform.splitting import MEGABYTE, SINGLE_RECORD
 def main(path: Path) -> int:
     """Do what the plan at ``path`` says; returns the exit code."""
     threading.Thread(target=_end_with_starter, daemon=True).start()
+    csv.field_size_limit(sys.maxsize)  # a cell may be as long as a payload
     plan = HostPlan.read(path)
     use_images(Path(plan.images))
     loop = uvloop.new_event_loop()

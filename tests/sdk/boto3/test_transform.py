@@ -203,6 +203,15 @@ def test_csv_is_filtered_and_joined(transforms, account, sums, processing, expec
     assert outputs["in.csv.out"].decode() == expected
 
 
+def test_a_long_cell_is_filtered_whole(transforms, account, echo):
+    cell = "x, " * 70_000
+    uri = account.put(f"{account.unique('data')}/in.csv", f'1,"{cell}"\n')
+    outputs = transforms.succeed(
+        echo, uri, TransformInput={"SplitType": "Line"}, DataProcessing={"InputFilter": "$[1]", "OutputFilter": "$[0]"}
+    )
+    assert str(len(cell) + 3) in outputs["in.csv.out"].decode()
+
+
 JSONS = """
 import json
 def model_fn(model_dir):

@@ -199,6 +199,22 @@ def test_a_job_whose_supervisor_is_killed_fails_and_leaves_no_process(new_server
         time.sleep(0.1)
 
 
+def test_a_job_whose_own_program_is_killed_fails_with_the_reason(new_server, account_on, transforms_of):
+    server = new_server()
+    account = account_on(server)
+    transforms = transforms_of(account)
+    uri = account.put("data/in.csv", "".join(f"{n}\n" for n in range(6000)))
+    name = transforms.create(account.model({"x": "y"}, SLOW), uri, **SINGLE)
+    until_predicting(transforms, name)
+    programs = [pid for pid, text in processes_of(server).items() if "selfmaker.transform.host" in text]
+    assert programs
+    for pid in programs:
+        os.kill(pid, signal.SIGKILL)
+    described = transforms.ended(name)
+    assert described["TransformJobStatus"] == "Failed"
+    assert described["FailureReason"].startswith("InternalServerError: the process was killed (SIGKILL)")
+
+
 def processes_of(server):
     """The processes that work in the server's home, with their command lines."""
     found = {}
