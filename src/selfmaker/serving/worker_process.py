@@ -233,16 +233,27 @@ class Launcher:
 
     async def _accepted(self, listener: socket.socket, process: WorkerProcess) -> socket.socket | None:
         """The worker's end of the line; None when it ended instead. However this ends, the loop has let go of the
-        listener, whose number the next socket may get."""
-        accepting = asyncio.ensure_future(self._loop.sock_accept(listener))
-        either: list[asyncio.Future[Any]] = [accepting, process.ended]
+        listener, whose number the next socket may get, and nothing that was accepted is forgotten."""
+        accepted: asyncio.Future[socket.socket] = self._loop.create_future()
+
+        def accept() -> None:
+            with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+                connected, _ = listener.accept()
+                self._loop.remove_reader(listener)
+                connected.setblocking(False)
+                accepted.set_result(connected)
+
+        self._loop.add_reader(listener, accept)
+        either: list[asyncio.Future[Any]] = [accepted, process.ended]
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if accepted.done():
+                accepted.result().close()
+            raise
         finally:
-            if not accepting.done():
-                accepting.cancel()
-                await asyncio.wait([accepting])
-        return None if accepting.cancelled() else accepting.result()[0]
+            self._loop.remove_reader(listener)
+        return accepted.result() if accepted.done() else None
 
 
 async def _undone(process: WorkerProcess | None, run: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from selfmaker.serving import worker
 
 FILES = sorted(Path(worker.__file__).parent.glob("*.py"))
-BROUGHT = {"PIL", "numpy", "requests", "scipy", "tensorflow", "torch", "transformers", "xgboost"}
+BROUGHT = {"PIL", "numpy", "pyarrow", "requests", "scipy", "tensorflow", "torch", "transformers", "xgboost"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
