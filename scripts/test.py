@@ -3,6 +3,7 @@
 A suite that fails doesn't keep the next from running; the exit code is 1 when any failed.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -11,12 +12,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
+# The tests of a file stay together, in order. Each process has a server of its own; most of a test is waiting.
+AT_ONCE = ["-n", str(max(2, min(4, os.cpu_count() or 2))), "--dist", "loadfile"]
 
 
 def sdk_suite(version: str, home: str) -> list[list[str]]:
     """The suite of one SDK, run by that SDK's own environment as a user runs a script: under ``selfmaker run``."""
     python = ROOT / ".cache" / f"sdk-{version}" / "bin" / "python"
-    pytest = [str(python), "-m", "pytest", "-c", "tests/sdk/sdk-environments.ini", f"tests/sdk/{version}"]
+    pytest = [str(python), "-m", "pytest", *AT_ONCE, "-c", "tests/sdk/sdk-environments.ini", f"tests/sdk/{version}"]
     return [[str(BIN / "selfmaker"), "run", "--home", home, "--", *pytest]]
 
 
@@ -24,7 +27,7 @@ def commands(suite: str, home: str) -> list[list[str]]:
     if suite == "lint":
         return [[str(BIN / "ruff"), "check", "."], [str(BIN / "mypy")]]
     if suite == "unit":
-        return [[str(BIN / "python"), "-m", "pytest"]]
+        return [[str(BIN / "python"), "-m", "pytest", *AT_ONCE]]
     return sdk_suite(suite.removeprefix("sdk-"), home)
 
 
