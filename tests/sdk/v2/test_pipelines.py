@@ -342,7 +342,7 @@ def test_jobs_with_a_prefix_of_the_users_own(pipeline_session, role, folder):
 def test_step_functions(pipeline_session, role):
     small = {"instance_type": "ml.m5.large", "role": role, "keep_alive_period_in_seconds": 0}
 
-    @step(name="total", **small)
+    @step(name="total_of", **small)
     def total(left, right):
         return {"sum": left + right, "both": [left, right]}
 
@@ -362,8 +362,8 @@ def test_step_functions(pipeline_session, role):
     pipeline = Pipeline(unique("v2-functions"), parameters=[first], steps=[gate], sagemaker_session=pipeline_session)
     execution, steps = run(pipeline, role)
     assert steps["Large"]["FailureReason"] == "too 42"
-    assert statuses(steps) == {"total": "Succeeded", "twice": "Succeeded", "Gate": "Succeeded", "Large": "Failed"}
-    assert execution.result("total") == {"sum": 7, "both": [3, 4]}
+    assert statuses(steps) == {"total_of": "Succeeded", "twice": "Succeeded", "Gate": "Succeeded", "Large": "Failed"}
+    assert execution.result("total_of") == {"sum": 7, "both": [3, 4]}
     assert execution.result("twice") == [execution.arn.rpartition("/")[2], 42]
 
 

@@ -128,12 +128,12 @@ def job_name(execution: str, step: str, prefix: str = "", longest: int = LONGEST
     tail = "".join(secrets.choice(_ALPHABET) for _ in range(10))
     room = longest - len(tail) - 1
     if prefix:
-        head = f"{_plain(prefix)[: room - len(execution) - 1].strip('-')}-{execution}"
+        head = f"{plain(prefix)[: room - len(execution) - 1].strip('-')}-{execution}"
     else:
-        head = _plain(f"pipelines-{execution}-{step}" if longest == LONGEST_NAME else f"{execution}-{step}")
+        head = plain(f"pipelines-{execution}-{step}" if longest == LONGEST_NAME else f"{execution}-{step}")
     return f"{head[:room].strip('-')}-{tail}"
 
 
-def _plain(text: str) -> str:
-    """Only what names of jobs may have, no two hyphens in a row."""
+def plain(text: str) -> str:
+    """Only what names of jobs and trial components may have, no two hyphens in a row; steps may have underscores."""
     return re.sub(r"-{2,}", "-", re.sub(r"[^a-zA-Z0-9-]", "-", text)).strip("-")

@@ -6,7 +6,7 @@ from typing import Any
 
 from selfmaker.workflow import retry
 from selfmaker.workflow.port import CallError
-from selfmaker.workflow.steps.base import FAILED, LONGEST_NAME, STOPPED, SUCCEEDED, Act, Begun, Outcome
+from selfmaker.workflow.steps.base import FAILED, LONGEST_NAME, STOPPED, SUCCEEDED, Act, Begun, Outcome, plain
 
 MOST_TAGS = 50  # of a job
 
@@ -39,7 +39,7 @@ class JobStep:
             "Tags": tags(act, act.arguments.get("Tags") or []),
         }
         if self.tracked and act.execution.document.get("experiment"):
-            config = {**act.execution.document["experiment"], "TrialComponentDisplayName": act.step.name}
+            config = {**act.execution.document["experiment"], "TrialComponentDisplayName": plain(act.step.name)}
             request["ExperimentConfig"] = {**config, **(request.get("ExperimentConfig") or {})}
         if self.noun in ("TrainingJob", "ProcessingJob"):
             request.setdefault("RoleArn", act.execution.document["role"])
