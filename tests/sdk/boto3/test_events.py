@@ -39,11 +39,13 @@ class Listener:
         entry = {"Source": source, "DetailType": kind, "Detail": json.dumps(detail), **members}
         assert self.events.put_events(Entries=[entry])["FailedEntryCount"] == 0
 
-    def heard(self, count: int = 1, wait: int = 20) -> list[Any]:
-        """The next ``count`` events, or what came of them in ``wait`` seconds."""
+    def heard(self, count: int = 1, wait: int = 20, last: Callable[[Any], bool] = lambda _: False) -> list[Any]:
+        """The next ``count`` events, or those up to the ``last``, or what came of them in ``wait`` seconds."""
         found: list[Any] = []
         deadline = time.monotonic() + wait
         while len(found) < count and (left := deadline - time.monotonic()) > 0:
+            if found and last(found[-1]):
+                break
             answer = self.sqs.receive_message(
                 QueueUrl=self.url, WaitTimeSeconds=min(20, int(left) + 1), MaxNumberOfMessages=10
             )
@@ -197,7 +199,7 @@ def test_a_training_job_tells_how_it_goes(listener, account) -> None:
     name = account.unique("told")
     listener.rule({**GROUPS, "detail": {"TrainingJobName": [name]}})
     account.succeed("print('hello')", TrainingJobName=name, Tags=[{"Key": "team", "Value": "x"}])
-    events = listener.heard(20, wait=4)
+    events = listener.heard(20, last=lambda event: event["detail"]["TrainingJobStatus"] == "Completed")
     assert [event["detail"]["TrainingJobStatus"] for event in events][-1] == "Completed"
     assert {"InProgress", "Completed"} == {event["detail"]["TrainingJobStatus"] for event in events}
     last = events[-1]["detail"]
