@@ -30,6 +30,8 @@ def test_a_table_is_read_whole() -> None:
         ("MSCK REPAIR TABLE t", "repair", "t"),
         ("DESCRIBE d.t", "describe", "t"),
         ("SHOW TABLES IN d", "show_tables", ""),
+        ("show partitions `d`.t;", "show_partitions", "t"),
+        ("SHOW CREATE TABLE d.t", "show_create", "t"),
         ("CREATE DATABASE IF NOT EXISTS d LOCATION 's3://x/'", "create_database", ""),
         ("CREATE TABLE t AS SELECT 1", "create_as", "t"),
         ("CREATE TABLE t WITH (format='PARQUET', external_location='s3://b/x') AS SELECT ')' AS a", "create_as", "t"),

@@ -21,6 +21,8 @@ _DROP_DATABASE = re.compile(
 )
 _SHOW_TABLES = re.compile(rf"\s*SHOW\s+TABLES(?:\s+IN\s+{_WHOLE})?\s*;?\s*", _FLAGS)
 _SHOW_DATABASES = re.compile(r"\s*SHOW\s+(?:DATABASES|SCHEMAS)\s*;?\s*", _FLAGS)
+_SHOW_PARTITIONS = re.compile(rf"\s*SHOW\s+PARTITIONS\s+{_WHOLE}\s*;?\s*", _FLAGS)
+_SHOW_CREATE = re.compile(rf"\s*SHOW\s+CREATE\s+TABLE\s+{_WHOLE}\s*;?\s*", _FLAGS)
 _DESCRIBE = re.compile(rf"\s*(?:DESCRIBE|DESC|SHOW\s+COLUMNS\s+(?:IN|FROM))\s+{_WHOLE}\s*;?\s*", _FLAGS)
 _CREATE_AS = re.compile(
     rf"\s*CREATE\s+TABLE\s+(?P<soft>IF\s+NOT\s+EXISTS\s+)?{_WHOLE}\s*(?P<with>WITH\s*\((?:[^()']|'[^']*'|\([^()]*\))*\))?"
@@ -43,8 +45,8 @@ _STORED = {"PARQUET": PARQUET, "TEXTFILE": LAZY, "JSONFILE": "org.openx.data.jso
 @dataclass(frozen=True)
 class Statement:
     """What is to be done: ``act`` is create, drop, repair, create_database, drop_database, show_tables,
-    show_databases or describe; or create_as or unload, which store the result of ``query`` below ``location``.
-    ``soft``: no error when there is nothing to do."""
+    show_databases, show_partitions, show_create or describe; or create_as or unload, which store the result of
+    ``query`` below ``location``. ``soft``: no error when there is nothing to do."""
 
     act: str
     database: str = ""
@@ -69,7 +71,14 @@ def parse(sql: str, database: str) -> Statement | None:
     if found := _UNLOAD.fullmatch(sql):
         _settings(found["with"])
         return Statement("unload", query=found["query"], location=found["uri"])
-    for act, pattern in (("drop", _DROP), ("repair", _REPAIR), ("describe", _DESCRIBE)):
+    of_a_table = {
+        "drop": _DROP,
+        "repair": _REPAIR,
+        "describe": _DESCRIBE,
+        "show_partitions": _SHOW_PARTITIONS,
+        "show_create": _SHOW_CREATE,
+    }
+    for act, pattern in of_a_table.items():
         if found := pattern.fullmatch(sql):
             where, name = _split(found["name"], database)
             return Statement(act, where, name, bool(found.groupdict().get("soft")))
@@ -169,7 +178,7 @@ def _properties(sql: str, word: str) -> dict[str, str]:
 
 
 def _split(name: str, database: str) -> tuple[str, str]:
-    parts = [_bare(part) for part in re.findall(_NAME, name)]
+    parts = [part for quoted in re.findall(_NAME, name) for part in _bare(quoted).split(".")]
     return (parts[-2] if len(parts) > 1 else database).lower(), parts[-1].lower()
 
 

@@ -121,7 +121,10 @@ class Queries:
         if statement is not None and statement.query:
             return self._answer_into(row, statement)
         if statement is not None:
-            lines = statements.perform(self._resources, row.region, statement)
+            if statement.act == "show_partitions":
+                lines = self._partitions(statements.found(self._resources, row.region, statement))
+            else:
+                lines = statements.perform(self._resources, row.region, statement)
             self._store(row, "".join(f"{line}\n" for line in lines).encode(), ".txt")
             return {"kind": "DDL", "lines": lines, "columns": []}
         with self._sandbox.place() as place:
@@ -172,6 +175,15 @@ class Queries:
         manifest = row.state["output"] + "-manifest.csv"
         kind = "DDL" if is_table else "DML"
         return {"kind": kind, "lines": [], "columns": [], "scanned": scanned, "manifest": manifest}
+
+    def _partitions(self, table: Table) -> list[str]:
+        """The folders of a table, as ``year=2024/month=05``. Raises Invalid for a table that has no partitions."""
+        if not table.partitions:
+            raise Invalid(f"FAILED: Execution Error: Table {table.database}.{table.name} is not a partitioned table")
+        self._freshen(table.location)
+        bucket, prefix = parse_s3_uri(table.location.rstrip("/") + "/")
+        folders = (info.key[len(prefix) :].split("/")[:-1] for info in self._objects.list(bucket, prefix))
+        return sorted({"/".join(folder) for folder in folders if len(folder) == len(table.partitions)})
 
     def _tables(self, region: str, sql: str) -> list[Table]:
         """The tables whose names stand in the query."""

@@ -1,5 +1,6 @@
 """What the statements about tables and databases do, and how the objects of a table are read."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection
@@ -33,9 +34,11 @@ def perform(resources: Resources, region: str, statement: Statement) -> list[str
             return _create_database(resources, region, statement)
         case "drop_database":
             return _drop_database(resources, region, statement)
-    table = _found(resources, region, statement)
+    table = found(resources, region, statement)
     if statement.act == "repair":
         return []
+    if statement.act == "show_create":
+        return _definition(table)
     return [f"{column:<20}\t{kind:<20}\t{'':<20}" for column, kind in (*table.columns, *table.partitions)]
 
 
@@ -142,11 +145,33 @@ def _drop_database(resources: Resources, region: str, statement: Statement) -> l
     return []
 
 
-def _found(resources: Resources, region: str, statement: Statement) -> Table:
+def found(resources: Resources, region: str, statement: Statement) -> Table:
     try:
         return catalog.table_of(resources.get(TABLE, region, f"{statement.database}.{statement.name}"))
     except NotFound:
         raise _no_table(statement) from None
+
+
+def _definition(table: Table) -> list[str]:
+    """The statement that makes the table."""
+    lines = [f"CREATE EXTERNAL TABLE `{table.database}.{table.name}`(", *_listed(table.columns)]
+    if table.partitions:
+        lines += ["PARTITIONED BY ( ", *_listed(table.partitions)]
+    lines += ["ROW FORMAT SERDE ", f"  '{table.serde}' "]
+    if table.serde_parameters:
+        lines += ["WITH SERDEPROPERTIES ( ", *_set(table.serde_parameters)]
+    lines += ["LOCATION", f"  '{table.location}'"]
+    return [*lines, "TBLPROPERTIES (", *_set(table.parameters)] if table.parameters else lines
+
+
+def _listed(columns: tuple[tuple[str, str], ...]) -> list[str]:
+    lines = [f"  `{name}` {kind}, " for name, kind in columns]
+    return [*lines[:-1], lines[-1].removesuffix(", ") + ")"]
+
+
+def _set(properties: Mapping[str, str]) -> list[str]:
+    lines = [f"  {_text(key)}={_text(value)}, " for key, value in properties.items()]
+    return [*lines[:-1], lines[-1].removesuffix(", ") + ")"]
 
 
 def _no_table(statement: Statement) -> Invalid:

@@ -1,4 +1,4 @@
-"""The environment of the programs that write and read tables: DuckDB, and the Python that the server runs on."""
+"""The environment of the programs that write and read tables: DuckDB, SQLGlot, and the Python that the server runs on."""
 
 import sys
 
@@ -7,4 +7,4 @@ from selfmaker.runtimes.base import EnvironmentRequest
 
 def analytics_environment() -> EnvironmentRequest:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return EnvironmentRequest(name="analytics", python=version, requirements=("duckdb>=1.1",))
+    return EnvironmentRequest(name="analytics", python=version, requirements=("duckdb>=1.1", "sqlglot>=26"))

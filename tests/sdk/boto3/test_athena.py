@@ -99,11 +99,24 @@ def test_the_result_is_a_csv_object(sql: Sql, table: str) -> None:
         ("cardinality(ARRAY[1, 2])", "2"),
         ("element_at(ARRAY[1, 2], 2)", "2"),
         ("CAST(1.5 AS double)", "1.5"),
+        ("regexp_replace('banana', 'a', 'o')", "bonono"),
+        ("day_of_week(date '2024-05-05')", "7"),
+        ("to_hex(md5(to_utf8('a')))", "0CC175B9C0F1B6A831C399E269772661"),
+        ("CAST(json_parse('[1, 2]') AS ARRAY(BIGINT))", "[1, 2]"),
+        ("reduce(sequence(1, 3), 0, (s, y) -> s + y, s -> s)", "6"),
+        ("(SELECT count(*) FROM UNNEST(sequence(1, 5)) AS t(y) TABLESAMPLE BERNOULLI (100))", "5"),
         ("'line' || chr(10) || 'two \"q\"'", 'line\ntwo "q"'),
     ],
 )
 def test_athenas_functions(sql: Sql, expression: str, expected: str) -> None:
     assert sql.rows(f"SELECT {expression} AS x") == [["x"], [expected]]
+
+
+def test_what_has_no_name_is_named_by_its_place(sql: Sql, table: str) -> None:
+    assert sql.rows(f"SELECT count(*), max(id) AS top FROM {table}") == [["_col0", "top"], ["3", "3"]]
+    assert sql.rows(f"SELECT 1, *, 2 FROM {table} WHERE id = 1")[0] == ["_col0", "id", "name", "born", "_col4"]
+    assert sql.rows("SELECT 1 UNION ALL SELECT 1 AS x") == [["_col0"], ["1"], ["1"]]
+    assert "MISSING_COLUMN_NAME" in sql.problem("CREATE TABLE unnamed AS SELECT 1")
 
 
 def test_pages_parameters_and_tokens(sql: Sql) -> None:
@@ -130,6 +143,14 @@ def test_what_fails_says_why(sql: Sql, table: str) -> None:
         sql.athena.start_query_execution(QueryString="SELECT 1")
     with pytest.raises(ClientError, match="was not found"):
         sql.athena.get_query_execution(QueryExecutionId="nobody")
+
+
+def test_the_statement_that_makes_a_table_makes_it_again(sql: Sql, table: str) -> None:
+    told = sql.rows(f"SHOW CREATE TABLE {table}")
+    sql.rows(f"DROP TABLE {table}")
+    sql.rows("\n".join(line for [line] in told))
+    assert len(sql.rows(f"SELECT * FROM {table}")) == 4
+    assert "is not a partitioned table" in sql.problem(f"SHOW PARTITIONS {table}")
 
 
 def test_a_query_reaches_nothing_but_its_tables(sql: Sql, server: Any) -> None:

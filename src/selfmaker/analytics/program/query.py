@@ -4,6 +4,8 @@ The first argument is a folder. ``request.json`` has the ``sql``, the ``database
 and ``tables``: their names, ``files`` in the folder with their ``reader`` and its ``options``, ``columns`` (name, SQL
 type) and ``partitions``, which are in the files' paths. The result goes to ``result.csv``, a header, and ``rows.csv``,
 in Athena's form; ``result.json`` has its columns. What went wrong is the last line that the program prints.
+
+DuckDB understands most of what Athena does; where it does not, SQLGlot says the query in DuckDB's words.
 """
 
 from __future__ import annotations
@@ -41,6 +43,38 @@ MACROS = (
     "rand() AS random()",
     "codepoint(x) AS unicode(x)",
     "slice(x, first, length) AS list_slice(x, first, first + length - 1)",
+    "sequence(a, b) AS generate_series(a, b), (a, b, step) AS generate_series(a, b, step)",
+    "map_agg(k, v) AS map(list(k), list(v))",
+    "array_join(x, separator) AS array_to_string(x, separator)",
+    "array_min(x) AS list_min(x)",
+    "array_max(x) AS list_max(x)",
+    "regexp_replace(x, pattern, other) AS system.main.regexp_replace(x, pattern, other, 'g'), "
+    "(x, pattern) AS system.main.regexp_replace(x, pattern, '', 'g')",
+    "regexp_split(x, pattern) AS regexp_split_to_array(x, pattern)",
+    "day_of_week(x) AS isodow(x)",
+    "dow(x) AS isodow(x)",
+    "day_of_month(x) AS dayofmonth(x)",
+    "day_of_year(x) AS dayofyear(x)",
+    "doy(x) AS dayofyear(x)",
+    "week_of_year(x) AS weekofyear(x)",
+    "at_timezone(x, zone) AS timezone(zone, x)",
+    "json_parse(x) AS json(x)",
+    "json_format(x) AS CAST(x AS VARCHAR)",
+    "is_nan(x) AS isnan(x)",
+    "is_finite(x) AS isfinite(x)",
+    "is_infinite(x) AS isinf(x)",
+    "infinity() AS CAST('inf' AS DOUBLE)",
+    "nan() AS CAST('nan' AS DOUBLE)",
+    "truncate(x) AS trunc(x)",
+    "e() AS exp(1e0)",
+    "every(x) AS bool_and(x)",
+    "geometric_mean(x) AS geomean(x)",
+    "to_utf8(x) AS encode(x)",
+    "from_utf8(x) AS decode(x)",
+    "to_hex(x) AS hex(x)",
+    "from_hex(x) AS unhex(x)",
+    "md5(x) AS unhex(system.main.md5(x))",
+    "sha256(x) AS unhex(system.main.sha256(x))",
 )
 LETTERS = {"%i": "%M", "%s": "%S", "%T": "%H:%M:%S", "%k": "%-H", "%M": "%B", "%W": "%A"}  # MySQL's -> DuckDB's
 TYPES = {
@@ -71,7 +105,20 @@ def answer(connection: Any, folder: Path, request: dict[str, Any]) -> None:
         connection.execute(view(connection, folder, table))
     path = [quoted(name) for name in dict.fromkeys([request["database"], "main"])]
     connection.execute(f"SET search_path = {text(','.join(path))}")
-    statements = connection.extract_statements(rewritten(request["sql"]))
+    try:
+        run(connection, folder, request, rewritten(request["sql"]))
+    except (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException) as error:
+        other = translated(request["sql"])
+        if other is None:
+            raise
+        try:
+            run(connection, folder, request, other)
+        except duckdb.Error:
+            raise error from None
+
+
+def run(connection: Any, folder: Path, request: dict[str, Any], asked: str) -> None:
+    statements = connection.extract_statements(asked)
     if len(statements) != 1:
         sys.exit("SYNTAX_ERROR: Only one sql statement is allowed.")
     kind = statements[0].type.name
@@ -82,8 +129,11 @@ def answer(connection: Any, folder: Path, request: dict[str, Any]) -> None:
         rows = connection.execute(sql).fetchall()
         finish(folder, [["Query Plan", "varchar"]], [[row[-1]] for row in rows])
         return
-    columns = [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {sql}").fetchall()]
+    columns = named(connection, sql, connection.execute(f"DESCRIBE {sql}").fetchall())
     if request.get("parquet"):
+        for place, (name, _) in enumerate(columns):
+            if name == f"_col{place}":
+                sys.exit(f"MISSING_COLUMN_NAME: Column name not specified at position {place + 1}")
         finish(folder, [[name.lower(), hive_type(kind)] for name, kind in columns], [])
         target = text(folder / "result.parquet")
         connection.execute(f"COPY ({sql}) TO {target} (FORMAT parquet, COMPRESSION snappy)")
@@ -93,6 +143,35 @@ def answer(connection: Any, folder: Path, request: dict[str, Any]) -> None:
     shown = ", ".join(printed(f"c{number}", kind) for number, (_, kind) in enumerate(columns))
     form = "(FORMAT csv, HEADER false, FORCE_QUOTE *)"
     connection.execute(f"COPY (SELECT {shown} FROM ({sql}) AS result({names})) TO {text(folder / 'rows.csv')} {form}")
+
+
+def translated(sql: str) -> str | None:
+    """The query in DuckDB's words, where SQLGlot can read it."""
+    import sqlglot  # type: ignore[import-not-found]
+
+    try:
+        made = sqlglot.transpile(sql, read="athena", write="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE)
+    except (sqlglot.errors.SqlglotError, RecursionError):
+        return None
+    return str(made[0]) if len(made) == 1 else None
+
+
+def named(connection: Any, sql: str, described: list[Any]) -> list[tuple[str, str]]:
+    """Names and types of the result's columns; what has no name is ``_col`` and its place, as with Athena."""
+    columns = [(row[0], row[1]) for row in described]
+    tree = json.loads(connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()[0])
+    node = tree["statements"][0]["node"] if not tree["error"] else {}
+    while node and not node.get("select_list"):
+        node = node.get("left") or node.get("child") or next(iter(node.get("children") or ()), None)
+    chosen = node["select_list"] if node else []
+    stars = [place for place, item in enumerate(chosen) if item["class"] == "STAR"]
+    if len(stars) > 1:  # nobody knows without their tables how many columns each is
+        return columns
+    for place, item in enumerate(chosen):
+        if not item["alias"] and item["class"] not in ("STAR", "COLUMN_REF"):
+            there = place if not stars or place < stars[0] else place - len(chosen) + len(columns)
+            columns[there] = (f"_col{there}", columns[there][1])
+    return columns
 
 
 def finish(folder: Path, columns: list[list[str]], rows: list[list[str]]) -> None:
@@ -126,6 +205,7 @@ def view(connection: Any, folder: Path, table: dict[str, Any]) -> str:
 
 def rewritten(sql: str) -> str:
     """``date_parse`` and ``date_format`` under DuckDB's names, their formats (MySQL's) in DuckDB's letters."""
+    sql = re.sub(r"\b(TABLESAMPLE\s+\w+\s*\(\s*[\d.]+)\s*\)", r"\1 PERCENT)", sql, flags=re.IGNORECASE)
     parts, position = [], 0
     for found in re.finditer(r"\bdate_(parse|format)\s*\(", sql, re.IGNORECASE):
         if found.start() < position:
