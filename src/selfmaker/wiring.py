@@ -58,8 +58,9 @@ from selfmaker.sagemaker.pipeline_port import PipelinePort
 from selfmaker.sagemaker_runtime.quick_invocation import QuickInvocation
 from selfmaker.services import Services
 from selfmaker.serving.building import Keep
-from selfmaker.serving.endpoints import Endpoints, Neighbours
+from selfmaker.serving.endpoints import Endpoints
 from selfmaker.serving.inference_components import InferenceComponents
+from selfmaker.serving.neighbours import Neighbours
 from selfmaker.settings import Settings, inherited_environment
 from selfmaker.store.async_invocations import AsyncInvocations
 from selfmaker.store.credentials import Credentials

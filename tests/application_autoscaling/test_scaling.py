@@ -173,7 +173,7 @@ def test_more_invocations_than_wanted_start_workers_and_none_end_them(world, cal
     assert attend(scaler, world) == 1, "nothing is known yet, and there are no fewer than one"
     invocations(world, 25, 25, 25)
     assert attend(scaler, world) == 3
-    assert world.endpoints._live[REGION, "e"].fleet.variants["v1"].ready == 3
+    assert world.endpoints._in_service.get((REGION, "e")).fleet.variants["v1"].ready == 3
     assert attend(scaler, world) == 3, "the cooldown is not over"
     activity = activities(call)[0]
     assert (activity["StatusCode"], activity["ResourceId"]) == ("Successful", TARGET["ResourceId"])
@@ -204,7 +204,7 @@ def test_copies_of_an_inference_component_follow_its_invocations(world, call, sc
         scaler.attend(target)
     row = world.components.get(REGION, "c")
     assert DeploymentSpec.from_json(row.state["serving"]).variant("v1").instances == 2
-    assert world.components._live[REGION, "c"].fleet.variants["v1"].ready == 2
+    assert world.components._in_service.get((REGION, "c")).fleet.variants["v1"].ready == 2
     wrong = {**policy, "TargetTrackingScalingPolicyConfiguration": {
         **tracking, "PredefinedMetricSpecification": {
             "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}}}  # fmt: skip

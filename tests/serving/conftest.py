@@ -15,8 +15,9 @@ import uvloop
 
 from selfmaker.executors.protocol import Exit, RunSpec
 from selfmaker.runtimes.base import Environment
+from selfmaker.serving.launcher import Launcher
 from selfmaker.serving.output_log import OutputLog
-from selfmaker.serving.worker_process import Launcher, WorkerPlan
+from selfmaker.serving.worker_plan import WorkerPlan
 
 
 class BareRun:

@@ -11,12 +11,11 @@ from tests.serving.world import IMAGE, REGION, SCRIPT, World, archive
 
 from selfmaker import clock
 from selfmaker.errors import AlreadyExists, Conflict, NotFound
-from selfmaker.serving import endpoints as lives
 from selfmaker.serving.endpoints import Endpoints
 from selfmaker.serving.spec import DeploymentSpec, ModelSpec
 from selfmaker.store.log_page import Window
 from selfmaker.store.log_streams import StreamQuery
-from selfmaker.store.resources import Resource
+from selfmaker.store.resources import Change, Resource
 from selfmaker.store.tags import Tags
 
 GROUP = "/aws/sagemaker/Endpoints/e"
@@ -215,13 +214,14 @@ def test_what_was_begun_is_finished_after_a_restart(world):
     world.create(world.spec(world.model("old")), "updating")
     world.create(world.spec(world.model("gone")), "deleting")
     world.endpoints.close()
+    world.components.close()
     document = {"EndpointName": "creating", "EndpointConfigName": spec.config}
     world.resources.create(
         Resource("Endpoint", REGION, "creating", "arn:c", "Creating", now, now, document, {"pending": spec.to_json()})
     )
-    change = lives.Change("Updating", {"pending": world.spec(world.model("new")).to_json()})
+    change = Change("Updating", {"pending": world.spec(world.model("new")).to_json()})
     world.resources.update("Endpoint", REGION, "updating", change)
-    world.resources.update("Endpoint", REGION, "deleting", lives.Change("Deleting"))
+    world.resources.update("Endpoint", REGION, "deleting", Change("Deleting"))
     world.objects.close()
     world.database.close()
     world.open()

@@ -13,8 +13,9 @@ from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import RunSpec
 from selfmaker.runtimes.base import Environment
 from selfmaker.serving.channel import Ticket
+from selfmaker.serving.launcher import Launcher
 from selfmaker.serving.worker.transport import Message
-from selfmaker.serving.worker_process import Launcher, WorkerPlan
+from selfmaker.serving.worker_plan import WorkerPlan
 
 SCRIPT = """
 import json, os, pathlib, socket

@@ -81,7 +81,11 @@ def filled(world):
 
 
 def pids(world, name):
-    return {pid for variant in world.endpoints._live[REGION, name].fleet.variants.values() for pid in variant.pids}
+    return {
+        pid
+        for variant in world.endpoints._in_service.get((REGION, name)).fleet.variants.values()
+        for pid in variant.pids
+    }
 
 
 def answer(world, name):

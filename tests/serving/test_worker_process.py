@@ -13,7 +13,8 @@ import pytest
 from selfmaker.serving import worker_process
 from selfmaker.serving.channel import Ticket, WorkerFailed
 from selfmaker.serving.worker.transport import Message
-from selfmaker.serving.worker_process import end_left_behind, run_spec
+from selfmaker.serving.worker_plan import run_spec
+from selfmaker.serving.worker_process import end_left_behind
 
 ECHO = """
 import os
@@ -137,7 +138,7 @@ def test_workers_left_behind_are_ended_and_strangers_are_not(tmp_path):
     for number, process, started in ((1, ours, None), (2, stranger, "1")):
         folder = tmp_path / "runs" / str(number)
         folder.mkdir(parents=True)
-        worker_process._note_pid(folder / "pid", process.pid)
+        worker_process.note_pid(folder / "pid", process.pid)
         if started:
             (folder / "pid").write_text(f"{process.pid} {started}")
     (tmp_path / "runs" / "1" / "other").mkdir()

@@ -10,10 +10,11 @@ from selfmaker.aws.operation import Call
 from selfmaker.errors import NotFound, SelfmakerError
 from selfmaker.objects.store import ObjectStore
 from selfmaker.services import Services
-from selfmaker.serving import endpoints as lives
+from selfmaker.serving import endpoint_status as lives
 from selfmaker.serving.building import Keep
-from selfmaker.serving.endpoints import Endpoints, Neighbours
+from selfmaker.serving.endpoints import Endpoints
 from selfmaker.serving.inference_components import InferenceComponents
+from selfmaker.serving.neighbours import Neighbours
 from selfmaker.serving.spec import DeploymentSpec, ModelSpec, VariantSpec
 from selfmaker.serving.worker.transport import Message
 from selfmaker.store.async_invocations import AsyncInvocations
@@ -163,7 +164,7 @@ class World:
 
     def outstanding(self, name="e"):
         """How many requests wait for their answers."""
-        return sum(v.outstanding for v in self.endpoints._live[REGION, name].fleet.variants.values())
+        return sum(v.outstanding for v in self.endpoints._in_service.get((REGION, name)).fleet.variants.values())
 
     def name_served(self, **options):
         return json.loads(self.ask(**options)[1].body)["name"]

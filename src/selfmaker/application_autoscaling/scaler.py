@@ -14,7 +14,8 @@ from selfmaker import clock
 from selfmaker.application_autoscaling import resource, scalable_target, scaling_activity, scaling_policy
 from selfmaker.cloudwatch import alarm, alarm_state
 from selfmaker.errors import NotFound, SelfmakerError
-from selfmaker.serving.endpoints import IN_PROGRESS, IN_SERVICE, Endpoints
+from selfmaker.serving.endpoint_status import IN_PROGRESS, IN_SERVICE
+from selfmaker.serving.endpoints import Endpoints
 from selfmaker.serving.inference_components import InferenceComponents
 from selfmaker.serving.spec import DeploymentSpec
 from selfmaker.store.metrics import Metrics

@@ -14,13 +14,13 @@ from selfmaker.errors import AlreadyExists, Conflict, NotFound
 from selfmaker.sagemaker import deployment_config, endpoint_config, endpoint_lineage
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.tag import tag_mapping
-from selfmaker.serving import endpoints
+from selfmaker.serving import endpoint_status, neighbours
 from selfmaker.serving.endpoints import Endpoints
 from selfmaker.serving.inference_components import InferenceComponents
 from selfmaker.serving.spec import AsyncSpec, CaptureSpec, DeploymentSpec, ServerlessSpec, VariantSpec
 from selfmaker.store.resources import Resource, Resources
 
-KIND = endpoints.KIND
+KIND = neighbours.KIND
 
 _HELD = 2.0  # seconds that a Describe of an endpoint in progress waits for the end of it
 
@@ -41,7 +41,7 @@ def create_endpoint(call: Call, request: Request) -> Output:
         region=call.region,
         name=request["EndpointName"],
         arn=arn,
-        status=endpoints.CREATING,
+        status=endpoint_status.CREATING,
         created=now,
         modified=now,
         document={k: v for k, v in request.items() if k != "Tags"},
@@ -58,7 +58,7 @@ def create_endpoint(call: Call, request: Request) -> Output:
 @operation("sagemaker", "DescribeEndpoint")
 def describe_endpoint(call: Call, request: Request) -> Output:
     endpoint = find(call, request["EndpointName"])
-    if endpoint.status in endpoints.IN_PROGRESS:  # the client that waits a moment need not ask again
+    if endpoint.status in endpoint_status.IN_PROGRESS:  # the client that waits a moment need not ask again
         try:
             endpoint = call.use(Endpoints).wait_for_change(endpoint, _HELD)
         except NotFound:
@@ -323,7 +323,7 @@ def _serverless(endpoint: Resource, wanted: list[dict[str, Any]]) -> dict[str, S
 
 def _in_the_way(call: Call, endpoint: Resource) -> AwsError:
     """Why the endpoint's present status does not allow the request."""
-    if endpoint.status in endpoints.IN_PROGRESS:
+    if endpoint.status in endpoint_status.IN_PROGRESS:
         return invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
     return invalid(
         f'Cannot update endpoint "{endpoint.arn}" in status {endpoint.status}: delete it and create it again.'

@@ -13,7 +13,7 @@ from selfmaker.errors import AlreadyExists, Conflict, NotFound
 from selfmaker.sagemaker import container_definition, endpoint, endpoint_config, model
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.tag import tag_mapping
-from selfmaker.serving import endpoints as lives
+from selfmaker.serving import endpoint_status as lives
 from selfmaker.serving.inference_components import KIND, InferenceComponents
 from selfmaker.serving.spec import DeploymentSpec, ModelSpec, VariantSpec
 from selfmaker.store.resources import Resource, Resources

@@ -11,7 +11,7 @@ from selfmaker.objects.protocol import Attributes
 from selfmaker.objects.store import ObjectStore
 from selfmaker.objects.uri import join_s3_uri, parse_s3_uri
 from selfmaker.sagemaker_runtime.answer import not_found
-from selfmaker.serving import endpoints as lives
+from selfmaker.serving import endpoint_status as lives
 from selfmaker.serving.endpoints import Endpoints
 from selfmaker.serving.spec import AsyncSpec, DeploymentSpec
 

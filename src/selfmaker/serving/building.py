@@ -17,6 +17,7 @@ from selfmaker.serving.capacity import workers
 from selfmaker.serving.channel import PRIMARY, WorkerFailed
 from selfmaker.serving.delivery import Answering
 from selfmaker.serving.inference_pipeline import InferencePipeline
+from selfmaker.serving.launcher import Launcher
 from selfmaker.serving.memory import total_bytes
 from selfmaker.serving.model_files import MissingData
 from selfmaker.serving.multi_model import Keeping, LoadedModel, MultiModel
@@ -25,7 +26,7 @@ from selfmaker.serving.preparation import Preparation, Prepared
 from selfmaker.serving.serverless import Serverless
 from selfmaker.serving.spec import ARCHIVE, ModelSpec, VariantSpec
 from selfmaker.serving.variant import Variant
-from selfmaker.serving.worker_process import Launcher, WorkerProcess
+from selfmaker.serving.worker_process import WorkerProcess
 from selfmaker.store.log_streams import LogStreams
 
 _MISSING = (

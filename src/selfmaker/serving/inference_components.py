@@ -8,7 +8,8 @@ import asyncio
 from selfmaker.errors import Conflict, Invalid, NotFound
 from selfmaker.serving.delivery import PLAIN, Delivery
 from selfmaker.serving.endpoint_metrics import COMPONENT
-from selfmaker.serving.endpoints import Endpoints, Family, Neighbours
+from selfmaker.serving.endpoints import Endpoints
+from selfmaker.serving.neighbours import Family, Neighbours
 from selfmaker.serving.worker.transport import Message
 
 KIND = "InferenceComponent"
@@ -25,17 +26,16 @@ class InferenceComponents(Endpoints):
 
     def of_endpoint(self, region: str, endpoint: str) -> list[str]:
         """The names of an endpoint's components, the oldest first."""
-        rows = self._resources.list(KIND, region)
-        return [row.name for row in rows if row.document["EndpointName"] == endpoint]
+        return [row.name for row in self._rows.all(region) if row.document["EndpointName"] == endpoint]
 
     async def ask(
         self, key: tuple[str, str], endpoint: str, request: Message, delivery: Delivery = PLAIN
     ) -> tuple[str, Message]:
         """The name of the component's variant, and its answer. Raises NotFound for a component that the endpoint
         doesn't have, Conflict for one that isn't in service yet, and what Router.invoke raises."""
-        deployment = self._live.get(key)
+        deployment = self._in_service.get(key)
         if deployment is None:
-            row = await self._in_thread(lambda: self.get(*key))
+            row = await self._loop.run_in_executor(self._threads, self.get, *key)
             if row.document["EndpointName"] != endpoint:
                 raise NotFound(key[1])
             raise Conflict(f"Inference component {key[1]} is in status {row.status}.")

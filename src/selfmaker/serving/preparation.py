@@ -10,7 +10,7 @@ from selfmaker.executors.protocol import Mount
 from selfmaker.runtimes.base import Environment, Log
 from selfmaker.serving.model_files import ModelFiles
 from selfmaker.serving.spec import ARCHIVE, ModelSpec
-from selfmaker.serving.worker_process import CODE_DIR, MODEL_DIR, WorkerPlan
+from selfmaker.serving.worker_plan import CODE_DIR, MODEL_DIR, WorkerPlan
 
 DEFAULT_PROGRAM = "inference.py"
 ADDITIONAL_DIR = "/opt/ml/additional-model-data-sources"

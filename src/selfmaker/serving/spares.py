@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 
 from selfmaker.serving.channel import WorkerFailed
 from selfmaker.serving.worker.spare import FRAMEWORKS
-from selfmaker.serving.worker_process import Spare, WorkerPlan
+from selfmaker.serving.worker_plan import WorkerPlan
+from selfmaker.serving.worker_process import Spare
 
 _log = logging.getLogger(__name__)
 

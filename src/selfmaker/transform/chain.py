@@ -10,10 +10,12 @@ from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Mount
 from selfmaker.runtimes.environments import Environments
 from selfmaker.serving.channel import Unanswered, WorkerFailed
+from selfmaker.serving.launcher import Launcher
 from selfmaker.serving.output_log import OutputLog
 from selfmaker.serving.variant import Variant
 from selfmaker.serving.worker.transport import Message
-from selfmaker.serving.worker_process import Launcher, WorkerPlan, WorkerProcess
+from selfmaker.serving.worker_plan import WorkerPlan
+from selfmaker.serving.worker_process import WorkerProcess
 from selfmaker.transform.host_plan import Container, HostPlan
 
 _log = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -63,6 +64,20 @@ def ask(account, host, name, body=b"x"):
     return json.loads(answer["Body"].read())
 
 
+def invocations(account, name, metric="Invocations"):
+    now = datetime.now(timezone.utc)
+    points = account.server.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName=metric,
+        Dimensions=[{"Name": "InferenceComponentName", "Value": name}],
+        StartTime=now - timedelta(hours=1),
+        EndTime=now + timedelta(hours=1),
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return sum(point["Sum"] for point in points)
+
+
 def gone(account, name):
     deadline = time.monotonic() + 60
     while True:
@@ -91,6 +106,8 @@ def test_two_models_share_an_endpoint_and_requests_name_them(account, host):
     assert settled(account, one)["InferenceComponentStatus"] == "InService"
     assert ask(account, host, one)["name"] == "one"
     assert ask(account, host, two) == {"name": "two", "word": "own"}
+    assert (invocations(account, one), invocations(account, two)) == (1.0, 1.0)
+    assert invocations(account, two, "InvocationsPerCopy") == 0.5
     listed = account.sagemaker.list_inference_components(EndpointNameEquals=host)["InferenceComponents"]
     assert {row["InferenceComponentName"] for row in listed} >= {one, two}
     with pytest.raises(account.sagemaker.exceptions.ClientError, match="with inference components"):
