@@ -13,7 +13,8 @@ import time
 def serve(port: int) -> None:
     import uvloop
 
-    from selfmaker.aws.http import HttpRequest, HttpResponse, HttpServer
+    from selfmaker.aws.http import HttpRequest, HttpResponse
+    from selfmaker.aws.server import HttpServer
 
     class Hello:
         def admit(self, request: HttpRequest) -> HttpResponse | None:

@@ -314,7 +314,7 @@ def test_stopping_lets_requests_in_flight_end():
         )
         thread.start()
         idle = connect(edge)
-        while not edge.edge._server.connections:
+        while not edge.edge._server._shared.connections:
             time.sleep(0.01)
         time.sleep(0.2)
         stopping = asyncio.run_coroutine_threadsafe(edge.edge.stop(), edge.loop)

@@ -20,6 +20,7 @@ from selfmaker import clock
 from selfmaker.aws import sigv4
 from selfmaker.aws.body import BytesBody
 from selfmaker.aws.http import HttpRequest
+from selfmaker.aws.signature import RejectionError
 
 CALLS = {
     "sagemaker": lambda c: c.describe_training_job(TrainingJobName="j"),
@@ -392,5 +393,5 @@ def test_the_documentations_examples(monkeypatch, http):
     monkeypatch.setattr(clock, "now", lambda: datetime(2013, 5, 24, tzinfo=timezone.utc).timestamp())
     signature = sigv4.read(http)
     sigv4.verify(signature, http, EXAMPLE_SECRET, signature.payload_hash)
-    with pytest.raises(sigv4.RejectionError):
+    with pytest.raises(RejectionError):
         sigv4.verify(signature, http, EXAMPLE_SECRET + "x", signature.payload_hash)

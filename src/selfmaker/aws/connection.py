@@ -7,12 +7,14 @@ comes is read and dropped for a while, so that the client gets to read the answe
 
 import asyncio
 import logging
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import httptools
 
 from selfmaker.aws.body import BytesBody, ClientDisconnectedError, StreamBody
-from selfmaker.aws.http import HttpRequest, HttpResponse, HttpServer
+from selfmaker.aws.http import Handler, HttpRequest, HttpResponse, Limits, Quick
 from selfmaker.aws.sending import END, LAST_END, Sender
 
 log = logging.getLogger(__name__)
@@ -30,12 +32,24 @@ def _name(raw: bytes) -> str:
     return known
 
 
+@dataclass
+class Shared:
+    """What the connections of one server have in common."""
+
+    handler: Handler
+    limits: Limits
+    executor: Executor  # sends files to slow readers
+    quick: Quick | None = None
+    connections: "set[Connection]" = field(default_factory=set)
+    closing: bool = False
+
+
 class Connection(asyncio.Protocol):
     """Everything here runs on the event loop."""
 
-    def __init__(self, server: HttpServer, scheme: str) -> None:
-        self._server = server
-        self._quick = server.quick
+    def __init__(self, shared: Shared, scheme: str) -> None:
+        self._shared = shared
+        self._quick = shared.quick
         self._scheme = scheme
         self._loop = asyncio.get_running_loop()
         self._parser: Any = httptools.HttpRequestParser(self)
@@ -67,13 +81,13 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._sender = Sender(self._transport, self._server.executor, tls=self._scheme == "https")
-        self._server.connections.add(self)
-        if self._server.closing:
+        self._sender = Sender(self._transport, self._shared.executor, tls=self._scheme == "https")
+        self._shared.connections.add(self)
+        if self._shared.closing:
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._server.connections.discard(self)
+        self._shared.connections.discard(self)
         self._deaf = True
         self._waiting.clear()
         self._sender.lost()
@@ -112,7 +126,7 @@ class Connection(asyncio.Protocol):
         else:
             if not self._in_headers:
                 self._incoming = 0
-            elif self._incoming > self._server.limits.header_bytes:
+            elif self._incoming > self._shared.limits.header_bytes:
                 self._refuse_message(431)
 
     # --- httptools callbacks
@@ -132,12 +146,12 @@ class Connection(asyncio.Protocol):
 
     def _check_header_size(self) -> None:
         size = len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers.items())
-        if size > self._server.limits.header_bytes:
+        if size > self._shared.limits.header_bytes:
             raise _TooLargeError
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
-        if self._incoming > self._server.limits.header_bytes:
+        if self._incoming > self._shared.limits.header_bytes:
             self._check_header_size()
         self._in_body = True
         parser, headers = self._parser, self._headers
@@ -150,11 +164,11 @@ class Connection(asyncio.Protocol):
         length = None if chunked else int(headers.get("content-length") or 0)
         if headers.get("expect", "").lower() == "100-continue" and length != 0:
             self._continue(request)
-        if self._request is not None and length is not None and length > self._server.limits.buffered_body:
+        if self._request is not None and length is not None and length > self._shared.limits.buffered_body:
             self._begin_stream(length)
 
     def _continue(self, request: HttpRequest) -> None:
-        refusal = self._server.handler.admit(request)
+        refusal = self._shared.handler.admit(request)
         if refusal is None:
             self._continue_owed = True
             if self._active is None:
@@ -175,7 +189,7 @@ class Connection(asyncio.Protocol):
             return
         self._pieces.append(data)
         self._size += len(data)
-        if self._size > self._server.limits.buffered_body:
+        if self._size > self._shared.limits.buffered_body:
             self._begin_stream(None)
 
     def on_message_complete(self) -> None:
@@ -225,7 +239,7 @@ class Connection(asyncio.Protocol):
         response = request.refusal
         if response is None:
             try:
-                response = await self._server.handler.handle(request)
+                response = await self._shared.handler.handle(request)
             except Exception:  # the outermost loop of a connection: a defect must not take the others down
                 log.exception("the handler failed on %s %s", request.method, request.target)
                 response = HttpResponse(500)
@@ -239,7 +253,7 @@ class Connection(asyncio.Protocol):
         """The answer to the active request, whole."""
         request = self._active
         assert request is not None
-        last = self._closing or self._server.closing or not request.keep_alive
+        last = self._closing or self._shared.closing or not request.keep_alive
         self._touched = self._loop.time()
         if not self._transport.is_closing():
             self._transport.write(b"%b%b%b" % (head, LAST_END if last else END, body))
@@ -272,7 +286,7 @@ class Connection(asyncio.Protocol):
     async def _deliver(self, request: HttpRequest, response: HttpResponse) -> None:
         body = request.body
         unread = isinstance(body, StreamBody) and not body.complete
-        last = unread or self._closing or self._server.closing or not request.keep_alive
+        last = unread or self._closing or self._shared.closing or not request.keep_alive
         whole = await self._sender.send(response, head=request.method == "HEAD", close=last)
         self._touched = self._loop.time()
         self._active = None
@@ -340,7 +354,7 @@ class Connection(asyncio.Protocol):
     def check(self, now: float) -> None:
         """Close a connection on which nothing has moved for too long. Called now and then."""
         quiet = now - self._touched
-        limits = self._server.limits
+        limits = self._shared.limits
         receiving = (self._in_headers or self._in_body) and not self._pauses
         if self._lingering:
             if quiet > limits.linger:

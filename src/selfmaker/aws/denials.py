@@ -1,7 +1,7 @@
 """A rejected signature in each service's own words."""
 
 from selfmaker.aws.errors import AwsError
-from selfmaker.aws.sigv4 import RejectionError, Signature
+from selfmaker.aws.signature import RejectionError, Signature
 
 _JSON = {
     "missing": "MissingAuthenticationTokenException",

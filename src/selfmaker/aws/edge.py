@@ -20,11 +20,13 @@ from selfmaker.aws.body import BytesBody
 from selfmaker.aws.denials import denial
 from selfmaker.aws.dispatch import Answer, RawRoute, collect
 from selfmaker.aws.errors import AwsError
-from selfmaker.aws.http import HttpRequest, HttpResponse, HttpServer, Limits, Quick, opened
+from selfmaker.aws.http import HttpRequest, HttpResponse, Limits, Quick, opened
 from selfmaker.aws.operation import Call, FileRange, Reply
 from selfmaker.aws.protocols.base import Circumstances, Inbound
 from selfmaker.aws.protocols.translation import internal_failure, translated
 from selfmaker.aws.routing import Router, Target, not_answered
+from selfmaker.aws.server import HttpServer
+from selfmaker.aws.signature import RejectionError, Signature
 from selfmaker.services import Services
 
 T = TypeVar("T")
@@ -50,7 +52,7 @@ class Session:
     http: HttpRequest
     request_id: str
     target: Target
-    signature: sigv4.Signature | None = None
+    signature: Signature | None = None
     secret: str | None = None
     verified: bool = False
     answer: Answer | None = None
@@ -87,7 +89,7 @@ class Edge:
 
     def ask_first(self, quick: Quick) -> None:
         """Have ``quick`` take what it can, before anything else is done with a request. Before ``start``."""
-        self._server.quick = quick
+        self._server.take_quickly(quick)
 
     def operations(self) -> list[tuple[str, str]]:
         """(service, operation) of everything that is answered, sorted."""
@@ -133,11 +135,11 @@ class Edge:
     def _open(self, http: HttpRequest) -> Session:
         """Who asks for what; what is wrong with that is kept in the target's problem."""
         request_id = ids.request_id()
-        signature: sigv4.Signature | None = None
-        rejection: sigv4.RejectionError | None = None
+        signature: Signature | None = None
+        rejection: RejectionError | None = None
         try:
             signature = sigv4.read(http)
-        except sigv4.RejectionError as rejected:
+        except RejectionError as rejected:
             rejection = rejected
         target = self._router.route(http, signature.service if signature is not None else None)
         if rejection is not None:
@@ -168,7 +170,7 @@ class Edge:
             if signature is None:
                 if session.raw is None and not (session.target.plan is not None and session.target.plan.unsigned):
                     raise denial(
-                        sigv4.RejectionError("missing", "Missing Authentication Token"),
+                        RejectionError("missing", "Missing Authentication Token"),
                         session.target.protocol.name,
                         None,
                     )
@@ -194,7 +196,7 @@ class Edge:
             return
         try:
             sigv4.verify(signature, session.http, session.secret, payload_hash)
-        except sigv4.RejectionError as rejection:
+        except RejectionError as rejection:
             raise denial(rejection, session.target.protocol.name, signature) from None
         session.verified = True
 

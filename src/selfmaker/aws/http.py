@@ -1,22 +1,16 @@
-"""HTTP as the edge sees it, and the server that listens.
+"""HTTP as the edge sees it: requests, answers and what a handler of them is.
 
-The protocol itself is in ``connection``. A handler is asked twice at most: ``admit`` on the headers alone, only when
-the client waits for a 100 before it sends its body, and ``handle`` for the answer.
+The protocol itself is in ``connection``, what listens in ``server``. A handler is asked twice at most: ``admit`` on
+the headers alone, only when the client waits for a 100 before it sends its body, and ``handle`` for the answer.
 """
 
-import asyncio
 import os
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from selfmaker.aws.body import Body
 from selfmaker.aws.operation import FileRange
-
-if TYPE_CHECKING:
-    from selfmaker.aws.connection import Connection
 
 
 @dataclass(frozen=True)
@@ -30,7 +24,6 @@ class OpenFile:
 
 Content = bytes | OpenFile | Iterator[bytes] | AsyncIterator[bytes]
 
-_GOODBYE = 1.0  # seconds that a TLS client has to say that it closes too
 _SMALL_FILE = 64 << 10
 
 
@@ -118,56 +111,3 @@ class Limits:
     stalled: float = 60
     linger: float = 20
     grace: float = 30
-
-
-class HttpServer:
-    """Listens on one address. All methods belong to the event loop that started it."""
-
-    def __init__(self, handler: Handler, executor: Executor | None = None, limits: Limits | None = None) -> None:
-        self.handler = handler
-        self.quick: Quick | None = None
-        self.limits = limits or Limits()
-        self.executor = executor or ThreadPoolExecutor(16, "selfmaker-send")
-        self.connections: set[Connection] = set()
-        self.closing = False
-        self._server: asyncio.Server | None = None
-        self._sweeper: asyncio.Task[None] | None = None
-
-    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Listen; returns the port, chosen by the system when ``port`` is 0."""
-        from selfmaker.aws.connection import Connection
-
-        loop = asyncio.get_running_loop()
-        scheme = "https" if tls else "http"
-        more: dict[str, Any] = {"ssl": tls, "ssl_shutdown_timeout": _GOODBYE} if tls else {}
-        self._server = await loop.create_server(
-            lambda: Connection(self, scheme), host, port, backlog=1024, reuse_address=True, **more
-        )
-        self._sweeper = loop.create_task(self._sweep())
-        chosen: int = self._server.sockets[0].getsockname()[1]
-        return chosen
-
-    async def stop(self) -> None:
-        """Take no more connections, let requests in flight end (up to the grace period), close everything."""
-        self.closing = True
-        if self._server is not None:
-            self._server.close()
-        for connection in list(self.connections):
-            connection.close_when_idle()
-        deadline = asyncio.get_running_loop().time() + self.limits.grace
-        while self.connections and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.01)
-        for connection in list(self.connections):
-            connection.abort()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-        self.executor.shutdown(wait=False, cancel_futures=True)
-        await asyncio.sleep(0)
-
-    async def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(min(self.limits.idle, self.limits.stalled, self.limits.linger) / 4)
-            now = loop.time()
-            for connection in list(self.connections):
-                connection.check(now)

@@ -7,6 +7,7 @@ from selfmaker.aws.body import Body, BytesBody, HashedBody
 from selfmaker.aws.chunked import ChunkedBody
 from selfmaker.aws.errors import AwsError
 from selfmaker.aws.http import HttpRequest
+from selfmaker.aws.signature import Signature
 
 _MOST = 64 << 20
 
@@ -16,7 +17,7 @@ def is_stream(http: HttpRequest) -> bool:
     return not isinstance(http.body, BytesBody)
 
 
-def ready(http: HttpRequest, signature: sigv4.Signature | None, signer: sigv4.ChunkSigner | None) -> Body:
+def ready(http: HttpRequest, signature: Signature | None, signer: sigv4.ChunkSigner | None) -> Body:
     """The decoded, checked body; ``http.headers`` then describe that instead of what was sent. Raises AwsError."""
     declared = http.headers.get("x-amz-content-sha256", "")
     if signature is not None and signature.presigned and not declared.startswith("STREAMING-"):

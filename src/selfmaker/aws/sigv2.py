@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from selfmaker import clock
 from selfmaker.aws.http import HttpRequest
-from selfmaker.aws.sigv4 import MAX_SKEW, RejectionError, Signature
+from selfmaker.aws.signature import MAX_SKEW, RejectionError, Signature
 
 # The query parameters that are part of the signed resource.
 _SIGNED_PARAMETERS = frozenset(

@@ -15,7 +15,9 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 from selfmaker import clock
+from selfmaker.aws import sigv2
 from selfmaker.aws.http import HttpRequest
+from selfmaker.aws.signature import MAX_SKEW, RejectionError, Signature
 
 EMPTY_HASH = sha256(b"").hexdigest()
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -24,45 +26,12 @@ STREAMING = (
     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
     "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
 )
-MAX_SKEW = 15 * 60
 _WEEK = 7 * 24 * 3600
 _STAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _MARKS = ("X-Amz-Algorithm=", "X-Amz-Signature=", "AWSAccessKeyId=")
 _SIGNATURE = re.compile(r"Signature=([^,\s]+)")
 _FIELD = re.compile(r"(Credential|SignedHeaders)=([^,\s]*)")
-
-
-class RejectionError(Exception):
-    """Why a request is not let in. ``kind`` is one of missing, incomplete, unknown_key, mismatch, skewed, expired and
-    unsigned_headers."""
-
-    def __init__(self, kind: str, message: str, **details: Any) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
-        self.details = details
-
-
-@dataclass(slots=True)
-class Signature:
-    """A signature as it was sent. ``version`` is 2 or 4; ``expires`` is, for presigned requests, the moment (seconds
-    since the epoch) from which they are no longer good. ``stamp`` is the request's own time, ``20240501T120000Z``."""
-
-    version: int
-    access_key: str
-    signature: str
-    region: str = ""
-    service: str = "s3"
-    stamp: str = ""
-    signed_headers: tuple[str, ...] = ()
-    presigned: bool = False
-    expires: float | None = None
-    payload_hash: str | None = None
-
-    @property
-    def scope(self) -> str:
-        return f"{self.stamp[:8]}/{self.region}/{self.service}/aws4_request"
 
 
 @dataclass(frozen=True)
@@ -95,15 +64,11 @@ def read(http: HttpRequest) -> Signature | None:
         if authorization.startswith("AWS4-HMAC-SHA256"):
             return _from_header(http, authorization)
         if authorization.startswith("AWS "):
-            from selfmaker.aws import sigv2
-
             return sigv2.from_header(http, authorization)
         raise RejectionError("incomplete", "Unsupported Authorization Type")
     if "X-Amz-Algorithm=" in http.query or "X-Amz-Signature=" in http.query:
         return _from_query(http)
     if "AWSAccessKeyId=" in http.query:
-        from selfmaker.aws import sigv2
-
         return sigv2.from_query(http)
     return None
 
@@ -229,8 +194,6 @@ def verify(signature: Signature, http: HttpRequest, secret: str | None, payload_
             "unknown_key", "The security token included in the request is invalid.", AWSAccessKeyId=signature.access_key
         )
     if signature.version == 2:
-        from selfmaker.aws import sigv2
-
         sigv2.verify(signature, http, secret)
         return
     _check_time(signature)

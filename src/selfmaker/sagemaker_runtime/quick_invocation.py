@@ -17,6 +17,7 @@ from selfmaker.aws.protocols import BY_NAME
 from selfmaker.aws.protocols.base import Circumstances
 from selfmaker.aws.protocols.translation import internal_failure, translated
 from selfmaker.aws.sending import head_of, opening
+from selfmaker.aws.signature import RejectionError, Signature
 from selfmaker.errors import SelfmakerError
 from selfmaker.sagemaker_runtime.answer import checked, output_of, refusal
 from selfmaker.services import Services
@@ -64,7 +65,7 @@ class QuickInvocation:
             secret = self._secret_of(signature.access_key)
             sigv4.verify(signature, http, secret, sigv4.digest_of(body.data))
             chosen = self._endpoints.variant(signature.region, path[len(_BEFORE) : -len(_AFTER)])
-        except (sigv4.RejectionError, SelfmakerError):
+        except (RejectionError, SelfmakerError):
             return False
         content_type, accept = headers.get("content-type", ""), headers.get("accept", "")
         if chosen is None or signature.service != "sagemaker" or len(content_type) + len(accept) > _LONGEST_FIELD:
@@ -122,7 +123,7 @@ class _Invocation:
         self,
         quick: QuickInvocation,
         http: HttpRequest,
-        signature: sigv4.Signature,
+        signature: Signature,
         chosen: tuple[Variant, Meter],
         tell: Tell,
     ) -> None:
