@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from selfmaker.contract.config import Cluster
 from selfmaker.contract.distribution import PROGRAMS, distribution, of_entry_point
 from selfmaker.contract.script_mode import ScriptCommand, ScriptSettings
 from selfmaker.errors import Invalid
@@ -21,19 +22,19 @@ def script(**asked):
 
 def test_a_pytorch_script_that_sets_out_by_itself_is_told_the_master():
     spread = distribution("pytorch", script(), COMMAND, HOSTS, "job")
-    first, second = (spread.variables(index, "lo") for index in (0, 1))
+    first, second = (spread.variables(host, "lo") for host in HOSTS)
     assert first == second
     assert first["MASTER_ADDR"] == "algo-1"
     with socket.socket() as listener:
         listener.bind(("", int(first["MASTER_PORT"])))
-    assert spread.argv(1, COMMAND, 1) == COMMAND.argv
+    assert spread.argv(HOSTS[1], COMMAND, 1) == COMMAND.argv
 
 
 def test_torchrun_starts_the_script_with_its_arguments_on_each_host():
     for name in ("torch_distributed_enabled", "pytorch_ddp_enabled"):
         spread = distribution("pytorch", script(**{name: True}), COMMAND, HOSTS, "job")
-        argv = spread.argv(1, COMMAND, 4)
-        port = spread.variables(1, "lo")["MASTER_PORT"]
+        argv = spread.argv(HOSTS[1], COMMAND, 4)
+        port = spread.variables(HOSTS[1], "lo")["MASTER_PORT"]
         assert argv[0] == "torchrun"
         assert argv[-3:] == ("train.py", "--epochs", "2")
         options = dict(zip(argv[1:-3:2], argv[2:-3:2], strict=True))
@@ -61,7 +62,7 @@ def test_a_port_in_use_is_passed_over():
 
 def test_tensorflows_mirrored_workers_find_each_other_in_tf_config():
     spread = distribution("tensorflow", script(multi_worker_mirrored_strategy_enabled=True), COMMAND, HOSTS, "job")
-    told = [json.loads(spread.variables(index, "lo")["TF_CONFIG"]) for index in (0, 1)]
+    told = [json.loads(spread.variables(host, "lo")["TF_CONFIG"]) for host in HOSTS]
     assert told[0]["cluster"] == told[1]["cluster"]
     workers = told[0]["cluster"]["worker"]
     assert [worker.partition(":")[0] for worker in workers] == list(HOSTS)
@@ -70,10 +71,10 @@ def test_tensorflows_mirrored_workers_find_each_other_in_tf_config():
 
 
 def test_other_jobs_are_told_nothing():
-    assert distribution("tensorflow", script(), COMMAND, HOSTS, "job").variables(0, "lo") == {}
+    assert distribution("tensorflow", script(), COMMAND, HOSTS, "job").variables(HOSTS[0], "lo") == {}
     plain = distribution("sklearn", script(mpi_enabled=True), COMMAND, HOSTS, "job")
-    assert plain.variables(0, "lo") == {}
-    assert plain.argv(0, COMMAND, 1) == COMMAND.argv
+    assert plain.variables(HOSTS[0], "lo") == {}
+    assert plain.argv(HOSTS[0], COMMAND, 1) == COMMAND.argv
 
 
 @pytest.mark.parametrize("name", ["distributed_dataparallel_enabled", "pytorch_xla_multi_worker_enabled"])
@@ -84,28 +85,54 @@ def test_what_is_not_here_is_refused_by_name(name):
 
 def test_parameter_servers_are_described_as_tensorflows_image_does():
     spread = distribution("tensorflow", script(parameter_server_enabled=True), COMMAND, HOSTS, "job")
-    told = [json.loads(spread.variables(index, "lo")["TF_CONFIG"]) for index in (0, 1)]
+    told = [json.loads(spread.variables(host, "lo")["TF_CONFIG"]) for host in HOSTS]
     cluster = told[0]["cluster"]
     assert cluster == told[1]["cluster"]
     places = [place for task in ("master", "worker", "ps") for place in cluster[task]]
     assert [place.partition(":")[0] for place in places] == ["algo-1", "algo-2", "algo-1", "algo-2"]
     assert len({place.partition(":")[2] for place in places}) == 4, "the hosts share a machine"
     assert [one["task"] for one in told] == [{"index": 0, "type": "master"}, {"index": 0, "type": "worker"}]
-    assert spread.argv(1, COMMAND, 1)[-4:] == COMMAND.argv
+    assert spread.argv(HOSTS[1], COMMAND, 1)[-4:] == COMMAND.argv
 
 
 def test_parameter_servers_on_one_host_are_none():
     alone = distribution("tensorflow", script(parameter_server_enabled=True), COMMAND, HOSTS[:1], "job")
-    assert alone.variables(0, "lo") == {}
-    assert alone.argv(0, COMMAND, 1) == COMMAND.argv
+    assert alone.variables(HOSTS[0], "lo") == {}
+    assert alone.argv(HOSTS[0], COMMAND, 1) == COMMAND.argv
 
 
 def test_mpi_starts_as_many_as_are_asked_for_else_one_for_each_gpu():
     asked = {"mpi_enabled": True, "mpi_num_of_processes_per_host": 3, "mpi_custom_mpi_options": "-verbose"}
-    argv = distribution("tensorflow", script(**asked), COMMAND, HOSTS, "job").argv(0, COMMAND, 8)
-    assert argv[2:] == ("launch", "--per-host", "3", "--options=-verbose", "--", *COMMAND.argv)
-    by_gpu = distribution("pytorch", script(mpi_enabled=True), COMMAND, HOSTS, "job").argv(0, COMMAND, 8)
-    assert by_gpu[3:5] == ("--per-host", "8")
+    argv = distribution("tensorflow", script(**asked), COMMAND, HOSTS, "job").argv(HOSTS[0], COMMAND, 8)
+    assert argv[2:] == (
+        "launch",
+        "--hosts",
+        "algo-1,algo-2",
+        "--per-host",
+        "3",
+        "--options=-verbose",
+        "--",
+        *COMMAND.argv,
+    )
+    by_gpu = distribution("pytorch", script(mpi_enabled=True), COMMAND, HOSTS, "job").argv(HOSTS[0], COMMAND, 8)
+    assert by_gpu[5:7] == ("--per-host", "8")
+
+
+def test_hosts_of_other_instance_groups_run_the_script_alone():
+    groups = [
+        {"InstanceGroupName": name, "InstanceType": "ml.m5.large", "InstanceCount": 2} for name in ("data", "net")
+    ]
+    cluster = Cluster(("algo-1", "algo-2", "algo-3", "algo-4"), "ml.m5.large", tuple(groups))
+    members = cluster.members(["net"])
+    assert members == ("algo-3", "algo-4")
+    assert cluster.members(None) == cluster.hosts
+    spread = distribution("pytorch", script(mpi_enabled=True), COMMAND, members, "job")
+    assert spread.argv("algo-1", COMMAND, 1) == COMMAND.argv
+    assert "algo-3,algo-4" in spread.argv("algo-4", COMMAND, 1)
+    assert {spread.variables(host, "lo")["MASTER_ADDR"] for host in cluster.hosts} == {"algo-3"}
+    mirrored = distribution("tensorflow", script(multi_worker_mirrored_strategy_enabled=True), COMMAND, members, "job")
+    assert mirrored.variables("algo-2", "lo") == {}
+    assert json.loads(mirrored.variables("algo-4", "lo")["TF_CONFIG"])["task"] == {"index": 1, "type": "worker"}
 
 
 def test_a_number_of_processes_that_is_none_is_refused():
@@ -120,10 +147,10 @@ def test_torchrun_needs_a_python_script():
 
 
 def test_an_entry_point_of_ones_own_gets_a_port_for_torchrun():
-    told = [of_entry_point("pytorch", HOSTS, f"job-{number}").variables(0, "lo") for number in (1, 2)]
+    told = [of_entry_point("pytorch", HOSTS, f"job-{number}").variables(HOSTS[0], "lo") for number in (1, 2)]
     assert [list(one) for one in told] == [["PET_MASTER_PORT"]] * 2
     assert told[0] != told[1]
-    assert of_entry_point("tensorflow", HOSTS, "job").variables(0, "lo") == {}
+    assert of_entry_point("tensorflow", HOSTS, "job").variables(HOSTS[0], "lo") == {}
 
 
 def test_torchrun_is_not_given_the_port_that_all_of_the_sdks_jobs_name(tmp_path):

@@ -36,6 +36,14 @@ class Cluster:
             "network_interface_name": self.network_interface,
         }
 
+    def members(self, groups: object) -> tuple[str, ...]:
+        """The hosts of the instance groups of these names; all hosts where none are named."""
+        named = groups if isinstance(groups, list) else []
+        found = [
+            host for group in self._group_hosts() if group["instance_group_name"] in named for host in group["hosts"]
+        ]
+        return tuple(found) or self.hosts
+
     def _group_hosts(self) -> list[dict[str, Any]]:
         if not self.groups:
             return [_group(HOMOGENEOUS_GROUP, self.instance_type, self.hosts)]

@@ -27,6 +27,7 @@ MPI, MPI_PROCESSES, MPI_OPTIONS = (
     "sagemaker_mpi_num_of_processes_per_host",
     "sagemaker_mpi_custom_mpi_options",
 )
+GROUPS = "sagemaker_distribution_instance_groups"
 REFUSED = {
     "sagemaker_distributed_dataparallel_enabled": "SageMaker's distributed data parallel library",
     "sagemaker_pytorch_xla_multi_worker_enabled": "PyTorch/XLA",
@@ -44,7 +45,10 @@ _FIRST_PORT, _PORTS = 10000, 20000  # below those that systems give to outgoing 
 
 @dataclass(frozen=True)
 class Distribution:
-    """What the hosts of one job are told. ``ports`` are free ones, one for each host (with parameter servers two);
+    """What the hosts of one job are told.
+
+    ``hosts`` are those that start together; others run the script alone (in clusters with several instance groups,
+    all but the groups that are named). ``ports`` are free ones, one for each host (with parameter servers two);
     ``torchrun``: whether the script is started by it; ``mirrored``: whether TensorFlow's workers are to find each
     other; ``servers``: whether each host has a parameter server; ``own``: whether an entry point of the job's own sets
     out, which may run torchrun."""
@@ -58,13 +62,16 @@ class Distribution:
     mpi: "Mpi | None" = None
     own: bool = False
 
-    def variables(self, index: int, interface: str) -> dict[str, str]:
+    def variables(self, host: str, interface: str) -> dict[str, str]:
         """The variables of one host, beyond the toolkit's."""
         if self.own:
             return {"PET_MASTER_PORT": str(self.ports[0])}  # torchrun's default, where no port is named
         if self.framework in TORCH:
             told = {"MASTER_ADDR": self.hosts[0], "MASTER_PORT": str(self.ports[0])}
             return {**told, "NCCL_SOCKET_IFNAME": interface, "GLOO_SOCKET_IFNAME": interface}
+        if host not in self.hosts:
+            return {}
+        index = self.hosts.index(host)
         if self.servers:
             return {"TF_CONFIG": json.dumps(self._with_servers(index))}
         if self.mirrored:
@@ -73,18 +80,35 @@ class Distribution:
             return {"TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "environment": "cloud", "task": task})}
         return {}
 
-    def argv(self, index: int, command: ScriptCommand, processes: int) -> tuple[str, ...]:
+    def argv(self, host: str, command: ScriptCommand, processes: int) -> tuple[str, ...]:
         """One host's command instead of ``command``, which runs the script in one process; ``torchrun`` starts as many
         as are wanted: one for each GPU."""
+        if host not in self.hosts:
+            return command.argv
         if self.servers:
             return ("python", f"{PROGRAMS_IN_JOB}/parameter_server.py", "--", *command.argv)
         if self.mpi is not None:
-            own = ("--per-host", str(self.mpi.processes or processes), f"--options={self.mpi.options}")
-            return ("python", f"{PROGRAMS_IN_JOB}/mpi.py", "launch", *own, "--", *command.argv)
+            own = ("--hosts", ",".join(self.hosts), "--per-host", str(self.mpi.processes or processes))
+            return (
+                "python",
+                f"{PROGRAMS_IN_JOB}/mpi.py",
+                "launch",
+                *own,
+                f"--options={self.mpi.options}",
+                "--",
+                *command.argv,
+            )
         if not self.torchrun:
             return command.argv
         options = ["--nnodes", str(len(self.hosts)), "--nproc_per_node", str(processes)]
-        options += ["--master_addr", self.hosts[0], "--master_port", str(self.ports[0]), "--node_rank", str(index)]
+        options += [
+            "--master_addr",
+            self.hosts[0],
+            "--master_port",
+            str(self.ports[0]),
+            "--node_rank",
+            str(self.hosts.index(host)),
+        ]
         return ("torchrun", *options, *command.argv[1:])
 
     def _with_servers(self, index: int) -> dict[str, object]:

@@ -144,14 +144,14 @@ class LocalJob:
             "address": f"127.0.0.{index + 1}",
             "scratch": str(scratch),
             "mounts": mounts,
-            "variables": self._variables(service, index, script, spread),
+            "variables": self._variables(service, script, spread),
         }
         if script is not None:
-            plan["argv"] = list(spread.argv(index, script.command, 1))
+            plan["argv"] = list(spread.argv(service.name, script.command, 1))
         equip(plan, spread, self._folder, service.path("/opt/ml/input/data") or scratch)
         return plan
 
-    def _variables(self, service: Service, index: int, script: Script | None, spread: Distribution) -> dict[str, str]:
+    def _variables(self, service: Service, script: Script | None, spread: Distribution) -> dict[str, str]:
         own = dict(BASE_VARIABLES)
         if script is not None:
             hosts = tuple(service.name for service in self._services)
@@ -169,7 +169,7 @@ class LocalJob:
             )
             own |= training_variables(facts)
             own["PYTHONPATH"] = script_mode.CODE_DIRECTORY
-        own |= spread.variables(index, "lo")
+        own |= spread.variables(service.name, "lo")
         return job_environment(self._connection(), SITE_IN_JOB, {**own, **service.environment})
 
     def _connection(self) -> Connection:

@@ -13,7 +13,7 @@ from selfmaker.contract.artifacts import members
 from selfmaker.contract.channels import Source, link_channel
 from selfmaker.contract.checkpoints import restore, sync
 from selfmaker.contract.config import Cluster, input_data_config, write_checkpoint_config, write_config
-from selfmaker.contract.distribution import Distribution, distribution, of_entry_point
+from selfmaker.contract.distribution import GROUPS, Distribution, distribution, of_entry_point
 from selfmaker.contract.layout import ROOT, Layout
 from selfmaker.contract.source_directory import bring
 from selfmaker.contract.variables import Facts, training_variables
@@ -67,7 +67,9 @@ class TrainingKind:
         spec = JobSpec.from_json(job.spec)
         script = self._script(spec, folder)
         cluster = Cluster(spec.hosts, spec.instance_type, spec.groups)
-        laying = Laying(job, spec, folder, cluster, script, self._around.connection(job), _distribution(spec, script))
+        laying = Laying(
+            job, spec, folder, cluster, script, self._around.connection(job), _distribution(spec, script, cluster)
+        )
         entry = [*spec.entrypoint, *spec.arguments] if spec.entrypoint else None
         folder.write_plan(
             self._around.plan(
@@ -148,7 +150,7 @@ class TrainingKind:
         plan["pipes"] = pipes
         if laying.script is not None:
             gpus = gpus_of_host(job, index, len(spec.hosts))
-            plan["argv"] = list(laying.distribution.argv(index, laying.script.command, len(gpus) or 1))
+            plan["argv"] = list(laying.distribution.argv(name, laying.script.command, len(gpus) or 1))
         equip(plan, laying.distribution, laying.folder, place / "channels")
         return plan
 
@@ -179,7 +181,7 @@ class TrainingKind:
             script=script.settings if script else None,
             framework_module=f"sagemaker_{runtime_for(spec.image).name}_container.training:main",
         )
-        spread = laying.distribution.variables(index, resources["network_interface_name"])
+        spread = laying.distribution.variables(spec.hosts[index], resources["network_interface_name"])
         own = {**training_variables(facts), **spread, **spec.environment}
         return self._around.variables(laying.connection, own, script_mode.CODE_DIRECTORY if script else "")
 
@@ -233,11 +235,12 @@ class TrainingKind:
         return len(values)
 
 
-def _distribution(spec: JobSpec, script: Script | None) -> Distribution:
+def _distribution(spec: JobSpec, script: Script | None, cluster: Cluster) -> Distribution:
     framework = runtime_for(spec.image).name
     if script is None:
         return of_entry_point(framework, spec.hosts, spec.arn)
-    return distribution(framework, script.settings, script.command, spec.hosts, spec.arn)
+    hosts = cluster.members(script.settings.framework.get(GROUPS))
+    return distribution(framework, script.settings, script.command, hosts, spec.arn)
 
 
 def _seconds_left(job: Job, spec: JobSpec) -> float:

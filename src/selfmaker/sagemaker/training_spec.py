@@ -23,7 +23,6 @@ def training_spec(call: Call, request: Request, arn: str) -> JobSpec:
     resources = request["ResourceConfig"]
     checkpoint = request.get("CheckpointConfig", {})
     groups = tuple(resources.get("InstanceGroups", ()))
-    count = sum(group["InstanceCount"] for group in groups) if groups else resources.get("InstanceCount", 1)
     return JobSpec(
         kind="TrainingJob",
         region=call.region,
@@ -32,7 +31,7 @@ def training_spec(call: Call, request: Request, arn: str) -> JobSpec:
         image=algorithm["TrainingImage"],
         role=request["RoleArn"],
         instance_type=groups[0]["InstanceType"] if groups else resources["InstanceType"],
-        hosts=tuple(f"algo-{n}" for n in range(1, count + 1)),
+        hosts=tuple(f"algo-{n}" for n in range(1, _instance_count(resources) + 1)),
         groups=groups,
         entrypoint=tuple(algorithm.get("ContainerEntrypoint", ())),
         arguments=tuple(algorithm.get("ContainerArguments", ())),
@@ -52,6 +51,11 @@ def training_spec(call: Call, request: Request, arn: str) -> JobSpec:
         network=not request.get("EnableNetworkIsolation", False),
         log_group=LOG_GROUP,
     )
+
+
+def _instance_count(resources: dict[str, Any]) -> int:
+    groups = resources.get("InstanceGroups")
+    return sum(group["InstanceCount"] for group in groups) if groups else resources.get("InstanceCount", 1)
 
 
 def with_algorithm_metrics(request: Request) -> Request:
@@ -112,6 +116,8 @@ def _check_resources(request: Request) -> None:
             raise invalid("ResourceConfig: InstanceGroups excludes InstanceType and InstanceCount.")
     elif "InstanceType" not in resources:
         raise invalid("ResourceConfig must have either InstanceType and InstanceCount, or InstanceGroups.")
+    if _instance_count(resources) < 1:
+        raise invalid("ResourceConfig.InstanceCount: a training job needs at least 1 instance.")
 
 
 def _check_stopping(request: Request) -> None:

@@ -65,6 +65,31 @@ def test_mpi_on_one_host_and_without_a_network(account):
     assert len(json.loads(account.artifact(isolated)["told.json"])["seen"]) == 2
 
 
+GROUPED = """
+import os, pathlib
+if os.environ["SM_CURRENT_INSTANCE_GROUP"] == "net":
+    from mpi4py import MPI
+    text = f"{MPI.COMM_WORLD.Get_rank()} of {MPI.COMM_WORLD.Get_size()}"
+else:
+    text = "alone"
+pathlib.Path(os.environ["SM_MODEL_DIR"], os.environ["SM_CURRENT_HOST"]).write_text(text)
+"""
+
+
+@pytest.mark.frameworks
+def test_of_several_instance_groups_those_that_are_named_start_together(account):
+    names = ("data", "net")
+    groups = [{"InstanceGroupName": name, "InstanceType": "ml.m5.large", "InstanceCount": 2} for name in names]
+    described = account.succeed(
+        GROUPED,
+        AlgorithmSpecification=image(PYTORCH),
+        HyperParameters={"sagemaker_mpi_enabled": "true", "sagemaker_distribution_instance_groups": '["net"]'},
+        ResourceConfig={"InstanceGroups": groups, "VolumeSizeInGB": 1},
+    )
+    told = {name: text.decode() for name, text in account.artifact(described).items()}
+    assert told == {"algo-1": "alone", "algo-2": "alone", "algo-3": "0 of 2", "algo-4": "1 of 2"}
+
+
 @pytest.mark.frameworks
 def test_a_failure_of_one_rank_is_the_jobs(account):
     described = account.train(

@@ -144,11 +144,12 @@ def connected(host: str) -> socket.socket:
 def launch(given: Sequence[str]) -> int:
     """One host's part in an MPI job: the first runs mpirun, the others do what it says."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--hosts", required=True)
     parser.add_argument("--per-host", required=True, type=int)
     parser.add_argument("--options", default="")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args(given)
-    hosts, own = json.loads(os.environ["SM_HOSTS"]), os.environ["SM_CURRENT_HOST"]
+    hosts, own = options.hosts.split(","), os.environ["SM_CURRENT_HOST"]
     if own != hosts[0]:
         serve(own)
         return 0
