@@ -10,6 +10,7 @@ from selfmaker.errors import Invalid
 from selfmaker.sagemaker.pipeline_shapes import ModelShapes
 from selfmaker.workflow.definition import parse
 from selfmaker.workflow.lint import check
+from selfmaker.workflow.paths import parse as parse_path
 
 JOB: dict[str, Any] = {
     "AppSpecification": {"ImageUri": "i", "ContainerEntrypoint": ["x"]},
@@ -107,6 +108,12 @@ def changed(path: list[Any], value: Any) -> dict[str, Any]:
 
 def test_a_good_definition_passes() -> None:
     check(parse(json.dumps(GOOD)), ModelShapes())
+
+
+@pytest.mark.parametrize("path", ["TrainingJobSummaries[0].TrainingJobName", "BestTrainingJob.TrainingJobName"])
+def test_a_tuning_step_has_the_properties_of_two_answers(path: str) -> None:
+    assert ModelShapes().property_problem("Tuning", parse_path(path)) is None
+    assert ModelShapes().property_problem("Tuning", parse_path(f"{path}.More")) is not None
 
 
 @pytest.mark.parametrize(

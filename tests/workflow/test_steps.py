@@ -10,7 +10,7 @@ from selfmaker.errors import Invalid
 from selfmaker.store.executions import Execution
 from selfmaker.workflow.definition import Step
 from selfmaker.workflow.port import CallError
-from selfmaker.workflow.steps import check, resources
+from selfmaker.workflow.steps import check, components, jobs, resources
 from selfmaker.workflow.steps.base import Act, Begun, Outcome
 from selfmaker.workflow.steps.function import LambdaStep
 from selfmaker.workflow.steps.lineage import LineageStep
@@ -51,6 +51,25 @@ def act(port: Answers, arguments: Mapping[str, Any], own: Mapping[str, Any] | No
 
 def already_there(request: Mapping[str, Any]) -> Any:
     raise CallError("sagemaker:Create", "ValidationException", "it already exists")
+
+
+def test_a_tuning_job_s_best_jobs_are_properties() -> None:
+    def listed(request: Mapping[str, Any]) -> Any:
+        assert (request["SortBy"], request["SortOrder"]) == ("FinalObjectiveMetricValue", "Ascending")
+        return {"TrainingJobSummaries": [{"TrainingJobName": "best"}]}
+
+    described = {
+        "HyperParameterTuningJobStatus": "Completed",
+        "HyperParameterTuningJobArn": "arn",
+        "HyperParameterTuningJobConfig": {"HyperParameterTuningJobObjective": {"Type": "Minimize"}},
+    }
+    port = Answers(
+        DescribeHyperParameterTuningJob=lambda request: described,
+        ListTrainingJobsForHyperParameterTuningJob=listed,
+    )
+    outcome = jobs.TUNING.look(act(port, {}))
+    assert outcome is not None
+    assert outcome.output["TrainingJobSummaries"] == [{"TrainingJobName": "best"}]
 
 
 class TestModels:
@@ -148,6 +167,43 @@ class TestEndpoints:
     )
     def test_it_ends_in_service(self, described: Any, status: str | None) -> None:
         outcome = resources.ENDPOINT.look(act(self.port(**described), {"EndpointConfigName": "c"}))
+        assert (outcome.status if outcome is not None else None) == status
+
+
+class TestInferenceComponents:
+    def port(self, **described: Any) -> Answers:
+        told = {"InferenceComponentArn": "arn:i", "InferenceComponentStatus": "InService", **described}
+        return Answers(
+            DescribeInferenceComponent=lambda r: told,
+            CreateInferenceComponent=lambda r: {},
+            UpdateInferenceComponent=lambda r: {},
+        )
+
+    @pytest.mark.parametrize(
+        ("before", "repeated", "described", "asked"),
+        [
+            (False, False, {}, ["CreateInferenceComponent"]),
+            (False, True, {}, []),
+            (True, False, {}, ["UpdateInferenceComponent"]),
+            (True, True, {"InferenceComponentStatus": "Updating"}, []),
+        ],
+    )
+    def test_it_is_made_or_updated_once(self, before: bool, repeated: bool, described: Any, asked: list[str]) -> None:
+        port = self.port(**described)
+        components.INFERENCE_COMPONENT.start(act(port, {"EndpointName": "e"}, before=before, repeated=repeated))
+        assert [name for name in port.asked if name.startswith(("Create", "Update"))] == asked
+
+    @pytest.mark.parametrize(
+        ("described", "status"),
+        [
+            ({}, "Succeeded"),
+            ({"InferenceComponentStatus": "Creating"}, None),
+            ({"FailureReason": "the update was taken back"}, "Failed"),
+            ({"InferenceComponentStatus": "Failed", "FailureReason": "no image"}, "Failed"),
+        ],
+    )
+    def test_it_ends_in_service(self, described: Any, status: str | None) -> None:
+        outcome = components.INFERENCE_COMPONENT.look(act(self.port(**described), {}))
         assert (outcome.status if outcome is not None else None) == status
 
 

@@ -22,9 +22,16 @@ _OPERATIONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "RegisterModel": ("CreateModelPackage", "DescribeModelPackage", ()),
     "EndpointConfig": ("CreateEndpointConfig", "DescribeEndpointConfig", ("EndpointConfigName",)),
     "Endpoint": ("CreateEndpoint", "DescribeEndpoint", ("EndpointName",)),
+    "InferenceComponent": (
+        "CreateInferenceComponent",
+        "DescribeInferenceComponent",
+        ("InferenceComponentName",),
+    ),
     "QualityCheck": ("CreateProcessingJob", "", ("ProcessingJobName", "RoleArn")),
     "ClarifyCheck": ("CreateProcessingJob", "", ("ProcessingJobName", "RoleArn")),
 }
+# Answers beside those of Describe whose members are properties, too.
+_MORE: Mapping[str, str] = {"Tuning": "ListTrainingJobsForHyperParameterTuningJob"}
 _BASELINES = ("CalculatedBaselineConstraints", "BaselineUsedForDriftCheckConstraints")
 _STATISTICS = ("CalculatedBaselineStatistics", "BaselineUsedForDriftCheckStatistics")
 _PROPERTIES: Mapping[str, tuple[str, ...]] = {
@@ -56,6 +63,9 @@ class ModelShapes:
             known = _PROPERTIES[step_type]
             return None if path and path[0] in known else f"a {step_type} step has only {', '.join(known) or 'none'}"
         shape: model.Shape = model.service("sagemaker").plan(_OPERATIONS[step_type][1]).output
+        if step_type in _MORE and path and path[0] not in shape.members:
+            more: model.Shape = model.service("sagemaker").plan(_MORE[step_type]).output
+            shape = more if path[0] in more.members else shape
         for number, part in enumerate(path):
             kind = shape.type_name
             if kind == "structure":

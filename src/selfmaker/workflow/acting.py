@@ -14,6 +14,9 @@ from selfmaker.workflow.steps.base import Act, StepType, job_name
 from selfmaker.workflow.steps.catalog import TYPES
 from selfmaker.workflow.walk import Standing
 
+# Names of these are taken as they are given; what has one of the others gets a name of its own in each execution.
+_KEPT_NAMES = ("EndpointName", "EndpointConfigName", "InferenceComponentName")
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -57,7 +60,7 @@ def intent_of(progress: Progress, step: Step, port: Port) -> dict[str, Any]:
     unnamed = scope_of(progress, port, {})
     given = resolve(step.arguments.get(kind.name_member), unnamed) if kind.name_member else None
     name = job_name(progress.execution.id, step.name, str(given or ""), kind.longest)
-    if given and kind.name_member in ("EndpointName", "EndpointConfigName"):
+    if given and kind.name_member in _KEPT_NAMES:
         name = str(given)
     scope = scope_of(progress, port, {kind.name_member: name} if kind.noun else {})
     own = {key: value for key, value in step.own.items() if key not in ("Arguments", "RetryPolicies", "CacheConfig")}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from selfmaker.workflow.steps import check, flow, jobs, resources
+from selfmaker.workflow.steps import check, components, flow, jobs, resources
 from selfmaker.workflow.steps.base import StepType
 from selfmaker.workflow.steps.callback import CallbackStep
 from selfmaker.workflow.steps.function import LambdaStep
@@ -24,6 +24,7 @@ TYPES: Mapping[str, StepType] = {
     "RegisterModel": resources.REGISTRATION,
     "EndpointConfig": resources.ENDPOINT_CONFIG,
     "Endpoint": resources.ENDPOINT,
+    "InferenceComponent": components.INFERENCE_COMPONENT,
 }
 
 # Types of AWS's language that have nothing to stand for them here, and why.
@@ -31,7 +32,6 @@ REFUSED: Mapping[str, str] = {
     "AutoML": "there are no AutoML jobs here; use Training or Tuning steps",
     "EMR": "there are no EMR clusters here; use a Processing step",
     "EMRServerless": "there is no EMR Serverless here; use a Processing step",
-    "InferenceComponent": "there are no inference components here; use EndpointConfig and Endpoint steps",
     "Job": "steps of type Job are not supported here; use Training or Processing steps",
     "Cleanup": "steps of type Cleanup are not supported here yet",
     "ForEach": "steps of type ForEach are not supported here yet; write one step for each item",

@@ -9,6 +9,7 @@ from selfmaker.workflow.port import CallError
 from selfmaker.workflow.steps.base import FAILED, LONGEST_NAME, STOPPED, SUCCEEDED, Act, Begun, Outcome, plain
 
 MOST_TAGS = 50  # of a job
+MOST_SUMMARIES = 50  # of training jobs; the SDKs offer the best 50
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class JobStep:
         status = described[f"{self.noun}Status"]
         metadata = {self.metadata: {"Arn": described[f"{self.noun}Arn"]}}
         if status == "Completed":
-            return Outcome(SUCCEEDED, described, metadata)
+            return Outcome(SUCCEEDED, {**described, **self.more(act, described)}, metadata)
         if status == "Failed":
             reason = str(described.get("FailureReason") or "the job failed")
             return Outcome(FAILED, described, metadata, reason, retry.of_job(reason))
@@ -72,8 +73,30 @@ class JobStep:
             if error.code not in ("ValidationException", "ResourceNotFound"):  # it has ended already
                 raise
 
+    def more(self, act: Act, described: Mapping[str, Any]) -> dict[str, Any]:
+        """Properties that Describe does not tell of. Raises CallError."""
+        return {}
+
     def _describe(self, act: Act) -> dict[str, Any]:
         return act.call(f"Describe{self.noun}", {self.name_member: act.intent["name"]})
+
+
+class TuningStep(JobStep):
+    """Its properties have ``TrainingJobSummaries``, the best first."""
+
+    def more(self, act: Act, described: Mapping[str, Any]) -> dict[str, Any]:
+        objective = described["HyperParameterTuningJobConfig"].get("HyperParameterTuningJobObjective") or {}
+        order = "Ascending" if objective.get("Type") == "Minimize" else "Descending"
+        listed = act.call(
+            "ListTrainingJobsForHyperParameterTuningJob",
+            {
+                self.name_member: act.intent["name"],
+                "MaxResults": MOST_SUMMARIES,
+                "SortBy": "FinalObjectiveMetricValue",
+                "SortOrder": order,
+            },
+        )
+        return {"TrainingJobSummaries": listed["TrainingJobSummaries"]}
 
 
 def tags(act: Act, own: list[Mapping[str, str]]) -> list[dict[str, str]]:
@@ -105,7 +128,7 @@ TRAINING = JobStep(
 )
 PROCESSING = JobStep("ProcessingJob", "ProcessingJob", ("AppSpecification", "Environment", "ProcessingInputs"))
 TRANSFORM = JobStep("TransformJob", "TransformJob", ("DataProcessing", "Environment", "ModelName", "TransformInput"))
-TUNING = JobStep(
+TUNING = TuningStep(
     "HyperParameterTuningJob",
     "TuningJob",
     (
