@@ -49,6 +49,8 @@ def test_script_mode_quotes_the_exception_and_the_command(layout: Layout, tmp_pa
 
 def test_a_container_without_a_word(layout: Layout, tmp_path: Path) -> None:
     assert failure_reason(layout.failure, log(tmp_path, ""), 3) == "AlgorithmError: , exit code: 3"
+    ours = log(tmp_path, "selfmaker: environment e: numpy 2.1.0\n")
+    assert failure_reason(layout.failure, ours, 3) == "AlgorithmError: , exit code: 3"
     assert failure_reason(layout.failure, tmp_path / "no.log", 3) == "AlgorithmError: , exit code: 3"
 
 

@@ -12,6 +12,7 @@ LONGEST = 1024  # FailureReason's limit in the API
 
 _KILLED = 137
 _TAIL = 256 * 1024
+_OURS = "selfmaker: "  # what the supervisor adds to a log
 _STAMP = re.compile(r"^\d+ ")
 
 
@@ -51,7 +52,7 @@ def last_exception(log: Path) -> str:
     for start in range(len(lines) - 1, -1, -1):
         if lines[start].strip().startswith("Traceback (most recent call last)"):
             return _raised_in(lines[start + 1 :])
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return next((line.strip() for line in reversed(lines) if line.strip() and not line.startswith(_OURS)), "")
 
 
 def signal_text(code: int) -> str:

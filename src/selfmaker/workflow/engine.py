@@ -206,6 +206,8 @@ class Executions:
                 self._set_alarm(progress)
                 return
             progress = self._progress(progress.execution.id)
+            if progress.failed_for_good and self._halt(progress):
+                progress = self._progress(progress.execution.id)
 
     def _set_alarm(self, progress: Progress) -> None:
         now = clock.now()
