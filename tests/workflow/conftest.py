@@ -135,8 +135,8 @@ class Bench:
 
     def close(self) -> None:
         self.jobs.gate.set()
-        for engine in self.engines:
-            engine.close()
+        for each in self.engines:
+            each.close()
         self.database.close()
 
     def until(self, condition: Callable[[], object]) -> None:
