@@ -1,6 +1,5 @@
 """A user of the SageMaker Python SDK v3. The server is the one that ``selfmaker run`` has arranged."""
 
-import itertools
 import json
 
 import pytest
@@ -8,8 +7,6 @@ from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session, get_execution_role
 from sagemaker.train import ModelTrainer
 from sagemaker.train.configs import Compute, SourceCode
-
-NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +50,6 @@ def folder(tmp_path):
 def trainer(session, role, image, folder):
     """``trainer({name: text}, entry_script=..., **arguments)``: a ModelTrainer on one small instance."""
 
-    # The SDK's job names tell jobs of one base apart by the second only.
     def make(files, source=None, **arguments):
         given = source or {"entry_script": next(iter(files))}
         defaults = {
@@ -61,7 +57,7 @@ def trainer(session, role, image, folder):
             "source_code": SourceCode(source_dir=folder(files), **given),
             "compute": Compute(instance_type="ml.m5.large", instance_count=1),
             "role": role,
-            "base_job_name": f"v3-{next(NUMBERS)}",
+            "base_job_name": "v3",
             "sagemaker_session": session,
         }
         return ModelTrainer(**{**defaults, **arguments})

@@ -47,6 +47,19 @@ def test_a_command_with_arguments(trainer, artifact):
     assert artifact(made)["argv"] == b"['--first', 'two words', '3']"
 
 
+def test_jobs_of_one_trainer_may_follow_each_other_within_a_second(trainer):
+    made = trainer({"train.py": "pass"})
+    names = []
+    for _ in range(3):
+        made.train(wait=False)
+        names.append(made._latest_training_job.training_job_name)
+    assert len(set(names)) == 3
+    for name in names:
+        job = TrainingJob.get(name)
+        job.wait()
+        assert job.training_job_status == "Completed"
+
+
 def test_requirements_are_installed(trainer, logged):
     made = trainer(
         {

@@ -46,6 +46,8 @@ CHANGES = {
     "sagemaker.core.resources": "waits:hasten_loops",
     "sagemaker.core.transformer": "waits:hasten_throttled_loops",
     "sagemaker.mlops.feature_store.feature_utils": "waits:hasten_loops",
+    "sagemaker.train.model_trainer": "names:unique",
+    "sagemaker.train.utils": "names:unique",
     "sagemaker.serve.predictor_async": "waits:hasten_async_predictors",
 }
 """Module -> the function, in this package, that is given the module each time it has been executed."""
