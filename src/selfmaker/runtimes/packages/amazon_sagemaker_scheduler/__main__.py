@@ -35,7 +35,8 @@ def main() -> int:
         execute(place, place / name, output)
     except Exception as error:  # noqa: BLE001 - whatever a cell of the user's may raise
         return failed(f"{type(error).__name__}: {error}")
-    keep_what_was_written(source, place, data)
+    finally:
+        keep_what_was_written(source, place, data)
     return 0
 
 
