@@ -14,7 +14,7 @@ from selfmaker.aws.errors import AwsError
 from selfmaker.cloudwatch import alarm
 from selfmaker.services import Services
 from selfmaker.serving.inference_components import KIND
-from selfmaker.serving.spec import DeploymentSpec
+from selfmaker.serving.spec import AsyncSpec, DeploymentSpec
 from selfmaker.settings import Settings, load
 from selfmaker.store.metrics import Metric, Sample
 from selfmaker.store.resources import Resource
@@ -219,7 +219,7 @@ def test_fewer_invocations_end_workers_after_the_cooldown(world, call, scaler, m
     register(call, low=1)
     invocations(world, *[2] * 15)
     assert attend(scaler, world) == 3, "the cooldown is not over"
-    later = clock.now() + 61
+    later = clock.now() + 15 * 60 + 1
     monkeypatch.setattr(clock, "now", lambda: later)
     invocations(world, *[2] * 15)
     assert attend(scaler, world) == 1
@@ -248,6 +248,72 @@ def test_steps_are_taken_when_their_alarm_says_so(world, call, scaler):
     assert attend(scaler, world) == 1
     invocations(world, 9)
     assert attend(scaler, world) == 3
+
+
+def test_an_asynchronous_endpoint_is_scaled_to_nothing_and_back(world, call, scaler, monkeypatch):
+    """By two policies, as AWS's examples do it: the backlog, and whether there is one without an instance."""
+    spec = world.spec(replace(world.model("a"), environment={"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}))
+    spec = replace(spec, asynchronous=AsyncSpec(output="s3://box/out", failure="", concurrency=1))
+    world.create(spec, "a")
+    target = {**TARGET, "ResourceId": "endpoint/a/variant/v1"}
+    register(call, low=0, **target)
+    backlog = {
+        "TargetValue": 5.0,
+        "CustomizedMetricSpecification": {
+            "MetricName": "ApproximateBacklogSizePerInstance",
+            "Namespace": "AWS/SageMaker",
+            "Dimensions": [{"Name": "EndpointName", "Value": "a"}],
+            "Statistic": "Average",
+        },
+        "ScaleInCooldown": 0,
+    }
+    tracking = {**TRACKING, **target, "TargetTrackingScalingPolicyConfiguration": backlog}
+    scaling_policy.put_scaling_policy(call, tracking)
+    steps = {**STEPS["StepScalingPolicyConfiguration"], "Cooldown": 0}
+    steps["StepAdjustments"] = [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}]
+    stepping = scaling_policy.put_scaling_policy(call, {**STEPS, **target, "StepScalingPolicyConfiguration": steps})[
+        "PolicyARN"
+    ]
+    alarm.put_metric_alarm(call, {
+        "AlarmName": "waiting", "Namespace": "AWS/SageMaker", "MetricName": "HasBacklogWithoutCapacity",
+        "Statistic": "Average", "Dimensions": [{"Name": "EndpointName", "Value": "a"}], "Period": 60,
+        "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "TreatMissingData": "missing", "AlarmActions": [stepping],
+    })  # fmt: skip
+
+    def count():
+        row = world.settled("a")
+        return DeploymentSpec.from_json(row.state["serving"]).variant("v1").instances
+
+    def attended():
+        for row in world.resources.list(scalable_target.KIND):
+            scaler.attend(row)
+        return count()
+
+    def observed(name, *values):
+        metric, now = Metric(REGION, "AWS/SageMaker", name, {"EndpointName": "a"}), clock.now() // 60 * 60
+        samples = [Sample.value(now - 60 * ago + 1, value) for ago, value in enumerate(reversed(values), 1)]
+        world.metrics.put_all([(metric, samples)])
+
+    assert attended() == 1, "that nobody asked before there was a policy means nothing"
+    soon = clock.now() + 15 * 60
+    monkeypatch.setattr(clock, "now", lambda: soon)
+    observed("ApproximateBacklogSizePerInstance", *[0.0] * 15)
+    assert attended() == 0
+    fleet = world.endpoints._in_service.get((REGION, "a")).fleet
+    assert fleet.variants["v1"].ready == 0
+    world.objects.put("box", "in", b"{}")
+    asked = {"OutputLocation": "s3://box/out/1", "InputLocation": "s3://box/in", "InferenceId": "1"}
+    world.endpoints.accept(REGION, "a", asked)
+    assert attended() == 0, "nobody has seen yet that it waits"
+    later = clock.now() + 120
+    monkeypatch.setattr(clock, "now", lambda: later)
+    observed("HasBacklogWithoutCapacity", 1.0)
+    assert attended() == 1
+    deadline = time.monotonic() + 60
+    while not list(world.objects.list("box", "out/1")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def register_scalable_target(call: Call, request: Request) -> Output:
     }
     suspended = {**before.document["SuspendedState"], **request.get("SuspendedState", {})}
     document: dict[str, Any] = {**before.document, **members, "SuspendedState": suspended}
-    _check_bounds(document)
+    _check_bounds(call, document)
     rows.update(KIND, call.region, name, Change(None, None, document))
     return {"ScalableTargetARN": before.arn}
 
@@ -72,8 +72,8 @@ def _new(call: Call, request: Request) -> str:
     for member in ("MinCapacity", "MaxCapacity"):
         if member not in request:
             raise resource.invalid("You must specify both a minimum and a maximum capacity to register a target.")
-    _check_bounds(request)
     _check_there(call, request["ResourceId"])
+    _check_bounds(call, request)
     now = clock.now()
     address = arn("application-autoscaling", call.region, call.account, f"scalable-target/{ids.unique_id()}")
     role = arn("iam", "", call.account, "role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
@@ -92,12 +92,25 @@ def _new(call: Call, request: Request) -> str:
     return address
 
 
-def _check_bounds(document: dict[str, Any]) -> None:
+def _check_bounds(call: Call, document: dict[str, Any]) -> None:
     low, high = document["MinCapacity"], document["MaxCapacity"]
     if low < 0 or high < low:
         raise resource.invalid("Maximum capacity cannot be less than minimum capacity.")
-    if low == 0 and resource.component(document["ResourceId"]) is None:
-        raise resource.invalid("MinCapacity: a variant has at least one instance; for none, use a serverless variant.")
+    if low == 0 and resource.component(document["ResourceId"]) is None and not _asynchronous(call, document):
+        raise resource.invalid(
+            "MinCapacity: a variant has at least one instance, but for asynchronous endpoints; for none, use a "
+            "serverless variant."
+        )
+
+
+def _asynchronous(call: Call, document: dict[str, Any]) -> bool:
+    """Whether the target is a variant of an asynchronous endpoint."""
+    try:
+        row = call.use(Endpoints).get(call.region, resource.endpoint_and_variant(document["ResourceId"])[0])
+    except NotFound:
+        return False
+    spec = row.state.get("serving") or row.state.get("pending")
+    return spec is not None and DeploymentSpec.from_json(spec).asynchronous is not None
 
 
 def _check_there(call: Call, resource_id: str) -> None:

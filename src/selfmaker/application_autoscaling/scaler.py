@@ -1,7 +1,7 @@
 """Follows the scaling policies: looks at their alarms once in a period and changes instance counts and copies.
 
-More instances are wanted as soon as one policy says so, fewer only when all do; never beyond the target's bounds. After
-a change, no further one in that direction for the policy's cooldown.
+More instances are wanted as soon as one policy says so, fewer only when nobody wants more; never beyond the target's
+bounds. After a change, no further one in that direction for the policy's cooldown.
 """
 
 import logging
@@ -120,22 +120,22 @@ class Scaler:
         return spec.instances if spec is not None and spec.serverless is None else None
 
     def _wish(self, target: Resource, count: int) -> Wish | None:
-        """More if any policy wants more; fewer if all of them do."""
+        """More if any policy wants more; else fewer, as far as the one that wants most. Target tracking policies want
+        fewer together or not at all; one that may not scale in has no say in that."""
         policies = [
             row
             for row in self._resources.list(scaling_policy.KIND, target.region)
             if row.document["ResourceId"] == target.name
         ]
-        wishes = [self._wish_of(policy, count) for policy in policies]
-        made = [wish for wish in wishes if wish is not None]
-        more = [wish for wish in made if wish.count > count]
+        wishes = [(policy, self._wish_of(policy, count)) for policy in policies]
+        more = [wish for _, wish in wishes if wish is not None and wish.count > count]
         now, suspended = clock.now(), target.document["SuspendedState"]
         if more:
             wish = max(more, key=lambda w: w.count)
             rested = now - target.state.get("out", 0.0) >= wish.cooldown
             return wish if rested and not suspended["DynamicScalingOutSuspended"] else None
-        fewer = [wish for wish in made if wish.count < count]
-        if not fewer or len(fewer) < len(policies):
+        fewer = _fewer(wishes, count)
+        if not fewer:
             return None
         wish = max(fewer, key=lambda w: w.count)
         rested = now - max(target.state.get("out", 0.0), target.state.get("in", 0.0)) >= wish.cooldown
@@ -152,7 +152,7 @@ class Scaler:
         scale = self._period / _MINUTE
         for name, high in zip(names, (True, False), strict=True):
             row = self._alarm(policy.region, name)
-            if row is None or (not high and config.get("DisableScaleIn")):
+            if row is None or (not high and not self._may_shrink(policy)):
                 continue
             row, verdict = alarm.state_of(self._resources, self._metrics, row)
             if verdict.state != alarm_state.ALARM:
@@ -162,11 +162,15 @@ class Scaler:
             wanted = math.ceil(count * value / target - 1e-9)
             member = "ScaleOutCooldown" if high else "ScaleInCooldown"
             return Wish(
-                max(wanted, count + 1) if high else min(max(wanted, 1), count),
+                max(wanted, count + 1) if high else min(max(wanted, 0), count),
                 f"monitor alarm {name} in state ALARM triggered policy {policy.document['PolicyName']}",
                 config.get(member, _COOLDOWN) * scale,
             )
         return None
+
+    def _may_shrink(self, policy: Resource) -> bool:
+        """Minutes without invocations count as few; but those before the policy was there do not."""
+        return _may_track_in(policy) and clock.now() - policy.created >= scaling_policy.IN_PERIODS * self._period
 
     def _stepped(self, policy: Resource, count: int) -> Wish | None:
         config = policy.document["StepScalingPolicyConfiguration"]
@@ -214,6 +218,19 @@ class Scaler:
             return  # it was deregistered meanwhile
 
 
+def _fewer(wishes: list[tuple[Resource, Wish | None]], count: int) -> list[Wish]:
+    fewer = [(policy, wish) for policy, wish in wishes if wish is not None and wish.count < count]
+    trackers = [policy for policy, _ in wishes if _may_track_in(policy)]
+    if {policy.name for policy in trackers} <= {policy.name for policy, _ in fewer}:
+        return [wish for _, wish in fewer]
+    return [wish for policy, wish in fewer if policy.document["PolicyType"] != scaling_policy.TRACKING]
+
+
+def _may_track_in(policy: Resource) -> bool:
+    tracking = policy.document.get("TargetTrackingScalingPolicyConfiguration")
+    return tracking is not None and not tracking.get("DisableScaleIn")
+
+
 def adjusted(config: dict[str, Any], count: int, breach: float) -> int | None:
     """What a step scaling policy makes of ``count`` when the metric is ``breach`` beyond the threshold; None when no
     step is for that."""
@@ -225,11 +242,11 @@ def adjusted(config: dict[str, Any], count: int, breach: float) -> int | None:
             continue
         change = step["ScalingAdjustment"]
         if config["AdjustmentType"] == "ExactCapacity":
-            return max(1, int(change))
+            return max(0, int(change))
         if config["AdjustmentType"] == "PercentChangeInCapacity":
             part = count * change / 100.0
             least = config.get("MinAdjustmentMagnitude", 1)
             size = max(math.floor(abs(part)), least)
             change = math.copysign(size, change)
-        return max(1, count + int(change))
+        return max(0, count + int(change))
     return None

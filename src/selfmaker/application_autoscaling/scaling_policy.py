@@ -21,7 +21,7 @@ _TARGETS = "ScalableTarget"
 _PREDEFINED = "SageMakerVariantInvocationsPerInstance"
 _PREDEFINED_OF_COMPONENTS = "SageMakerInferenceComponentInvocationsPerCopy"
 _MINUTE = 60.0
-_OUT_PERIODS, _IN_PERIODS = 3, 15  # how long AWS looks at a metric before it scales out, and in
+_OUT_PERIODS, IN_PERIODS = 3, 15  # how long AWS looks at a metric before it scales out, and in
 _SLACK = 0.9  # of the target: below that, fewer will do
 _ECHOED = (
     "PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension", "PolicyType",
@@ -145,7 +145,7 @@ def _alarms(call: Call, document: dict[str, Any], before: Resource | None) -> li
         names = [f"TargetTracking-{document['ResourceId']}-Alarm{side}-{mark}" for side in ("High", "Low")]
     kinds = (
         ("GreaterThanThreshold", target, _OUT_PERIODS, "missing"),
-        ("LessThanThreshold", target * _SLACK, _IN_PERIODS, "breaching"),
+        ("LessThanThreshold", target * _SLACK, IN_PERIODS, "breaching"),
     )
     made = []
     for name, (comparison, threshold, periods, missing) in zip(names, kinds, strict=True):

@@ -287,8 +287,11 @@ def _check_variants(endpoint: Resource, wanted: list[dict[str, Any]]) -> None:
             f'"{serving.config}".'
         )
     for item in wanted:
-        if item.get("DesiredInstanceCount") == 0:
-            raise invalid(f"DesiredInstanceCount of variant {item['VariantName']!r} must be at least 1.")
+        if item.get("DesiredInstanceCount") == 0 and serving.asynchronous is None:
+            raise invalid(
+                f"DesiredInstanceCount of variant {item['VariantName']!r} must be at least 1: only asynchronous "
+                "endpoints can be scaled to no instances."
+            )
         serverless = _served(serving, item["VariantName"]).serverless
         if serverless is not None and "DesiredInstanceCount" in item:
             raise invalid(f"Variant {item['VariantName']!r} is serverless: DesiredInstanceCount does not apply.")

@@ -44,14 +44,14 @@ class AsyncQueues:
                 series.append((metric, [Sample.value(now, value)]))
         return series
 
-    def attend(self, key: Key, deployment: Deployment) -> None:
-        """Answer the endpoint's queue, if it has one, by what is in service now."""
+    def attend(self, key: Key, deployment: Deployment, room: int) -> None:
+        """Answer the endpoint's queue, if it has one, by what is in service now, ``room`` requests at once."""
         spec = deployment.spec.asynchronous
         if spec is None and key not in self._queues:
             return
         self._instances[key] = sum(variant.instances for variant in deployment.spec.variants)
         queue = self._queues.setdefault(key, AsyncInference(key, self._around))
-        queue.start(spec or AsyncSpec("", ""), deployment.room, deployment.spec.variants[0].name)
+        queue.start(spec or AsyncSpec("", ""), room, deployment.spec.variants[0].name)
 
     async def stop(self, key: Key) -> None:
         """Answer no more of it; what is under way is given up, and its rows stay."""

@@ -9,8 +9,10 @@ WORKERS = "SAGEMAKER_MODEL_SERVER_WORKERS"
 
 def workers(spec: VariantSpec, cores: int) -> int:
     """One for each virtual CPU of the variant's instances, as far as there are cores here; or as many for each instance
-    as its container's environment says."""
+    as its container's environment says. None without instances: asynchronous endpoints, and copies."""
     asked = spec.model.environment.get(WORKERS, "")
+    if not spec.instances and spec.serverless is None:
+        return 0
     if spec.copies:
         return spec.instances * (int(asked) if asked.isdigit() and int(asked) > 0 else 1)
     if asked.isdigit() and int(asked) > 0:

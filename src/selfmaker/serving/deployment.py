@@ -84,17 +84,21 @@ class Deployment:
         fleet.plain = fleet.observation is None and self.spec.asynchronous is None and not self.bare
         return fleet
 
-    async def adjust(self, spec: DeploymentSpec) -> None:
-        """Take over weights and instance counts of ``spec``, which has the same variants. Raises WorkerFailed."""
+    def take_over(self, spec: DeploymentSpec) -> None:
+        """The weights, instance counts and serverless configurations of ``spec``, which has the same variants; the
+        workers follow by ``resize``."""
         self.fleet.weigh({variant.name: variant.weight for variant in spec.variants if variant.containers})
         self.spec = spec
         for variant in spec.variants:
             built = self.fleet.variants.get(variant.name)
             if isinstance(built, Serverless) and variant.serverless is not None:
                 built.spec = variant.serverless
+
+    async def resize(self) -> None:
+        """Have as many workers as the spec says. Raises WorkerFailed."""
         await _all(
             self.fleet.variants[variant.name].resize(workers(variant, self._tools.cores))
-            for variant in spec.variants
+            for variant in self.spec.variants
             if variant.containers
         )
 

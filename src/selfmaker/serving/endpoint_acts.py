@@ -127,12 +127,14 @@ class EndpointActs:
         if row.status != status.UPDATING or deployment is None:
             return
         failure: str | None = None
+        before = deployment.room
+        deployment.take_over(DeploymentSpec.from_json(row.state["serving"]))
+        self._in_service.adjusted(key, deployment, min(before, deployment.room))
         try:
-            self._in_service.count(key, deployment)
-            await deployment.adjust(DeploymentSpec.from_json(row.state["serving"]))
+            await deployment.resize()
         except SelfmakerError as error:
             failure = _reason(error)
-        self._in_service.count(key, deployment)
+        self._in_service.adjusted(key, deployment, deployment.room)
         await self._written(key, Change(status.IN_SERVICE, {"FailureReason": failure, "before": None}))
 
     async def come_back(self, key: Key) -> None:

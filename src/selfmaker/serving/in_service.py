@@ -33,7 +33,7 @@ class InService:
         self._live[key] = deployment
         self.count(key, deployment)
         self._router.put(key, deployment.fleet)
-        self._queues.attend(key, deployment)
+        self._queues.attend(key, deployment, deployment.room)
         return before
 
     def expect(self, key: Key) -> None:
@@ -61,6 +61,11 @@ class InService:
         self._leaving.add(deployment)
         await deployment.take_down(patience)
         self._leaving.discard(deployment)
+
+    def adjusted(self, key: Key, deployment: Deployment, room: int) -> None:
+        """The deployment that answers has other instances, and takes ``room`` asynchronous requests at once."""
+        self.count(key, deployment)
+        self._queues.attend(key, deployment, room)
 
     def count(self, key: Key, deployment: Deployment) -> None:
         """Have the deployment's invocations counted as the endpoint's, by the instances that it has now."""

@@ -6,7 +6,7 @@ from sagemaker_training import content_types, encoders, entry_point, errors, fil
 from sagemaker_training import entry_point as modules
 from sagemaker_training import environment as env
 
-from sagemaker_containers import training_env, transformer, worker
+from sagemaker_containers import server, training_env, transformer, worker
 
 __all__ = [
     "content_types",
@@ -19,6 +19,7 @@ __all__ = [
     "mapping",
     "modules",
     "params",
+    "server",
     "training_env",
     "transformer",
     "worker",
