@@ -47,6 +47,13 @@ def test_what_a_job_reports_is_read_by_minutes(call, start):
     assert statistics(call, start, Namespace=NS, MetricName="loss") == []
 
 
+def test_the_minute_that_is_going_on_is_read_whole(call, start):
+    """A client's "until now" is a moment before the server has seen what it counted."""
+    put(call, Value=2.0, Timestamp=start + 31)
+    assert [point["Sum"] for point in statistics(call, start, EndTime=start + 30)] == [2.0]
+    assert statistics(call, start, StartTime=start - 60, EndTime=start) == []
+
+
 def test_all_ways_to_put(call, start):
     put(call, Value=2.0, Timestamp=start, Unit="Seconds")
     put(call, Values=[1.0, 3.0], Counts=[2.0, 1.0], Timestamp=start, Unit="Seconds")

@@ -24,7 +24,8 @@ def bad_combination(message: str) -> AwsError:
 
 
 def period(start: float, end: float, seconds: int) -> Period:
-    """The period of a request, its start rounded down as AWS does it. Raises what AWS raises."""
+    """The period of a request, its start rounded down as AWS does it, and its last data point whole: the one that is
+    going on at the end counts what came after that, too. Raises what AWS raises."""
     if seconds not in _SHORT_PERIODS and seconds % 60:
         raise bad_value(f"The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60; it is {seconds}.")
     if start >= end:
@@ -35,7 +36,8 @@ def period(start: float, end: float, seconds: int) -> Period:
         grain = 3600
     elif age > 15 * _DAY:
         grain = 300
-    return Period(start - start % grain, end, seconds)
+    start -= start % grain
+    return Period(start, start + math.ceil((end - start) / seconds) * seconds, seconds)
 
 
 def metric(region: str, namespace: str, name: str, dimensions: Sequence[Mapping[str, str]]) -> Metric:
