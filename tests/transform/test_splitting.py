@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfmaker.transform import splitting
 from selfmaker.transform.splitting import Splitting, Unsplittable
 
 
@@ -37,6 +38,26 @@ def test_blocks_of_lines_are_the_whole_and_end_at_lines(lines, ended, limit):
         assert batch.first == number
         assert batch.count == len(batch.data.split(b"\n")) - batch.data.endswith(b"\n")
         number += batch.count
+
+
+@given(LINES, st.booleans(), st.integers(1, 40))
+def test_without_a_limit_lines_go_together_by_what_is_wanted_and_longer_ones_alone(lines, ended, wanted):
+    data = b"\n".join(lines) + (b"\n" if ended and lines else b"")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(splitting, "TOGETHER", wanted)
+        batches = cut(data, "Line")
+    assert b"".join(batch.data for batch in batches) == data
+    assert all(batch.data.endswith(b"\n") for batch in batches[:-1])
+    assert sum(batch.count for batch in batches) == len(data.split(b"\n")) - (data.endswith(b"\n") or not data)
+    longest = max(map(len, lines), default=0) + 1
+    assert all(len(batch.data) <= max(wanted, 2 * longest) for batch in batches)
+
+
+@pytest.mark.parametrize(("split", "frame"), [("RecordIO", record_io), ("TFRecord", tf_record)])
+def test_without_a_limit_frames_go_together_by_what_is_wanted(split, frame, monkeypatch):
+    monkeypatch.setattr(splitting, "TOGETHER", 2 * len(frame(b"1234")))
+    records = [b"1234", b"1234", b"1234", b"x" * 999, b"1234"]
+    assert [batch.count for batch in cut(b"".join(map(frame, records)), split)] == [2, 1, 1, 1]
 
 
 @given(LINES, st.integers(1, 60))

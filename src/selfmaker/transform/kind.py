@@ -26,7 +26,7 @@ from selfmaker.serving.spec import ModelSpec
 from selfmaker.store.jobs import Job
 from selfmaker.transform.data_processing import Filters
 from selfmaker.transform.host_plan import Container, HostPlan, InputObject, Sending
-from selfmaker.transform.splitting import MEGABYTE, MULTI_RECORD, NONE, SINGLE_RECORD
+from selfmaker.transform.splitting import MEGABYTE, MULTI_RECORD, NONE, SINGLE_RECORD, TOGETHER
 
 DEFAULT_PAYLOAD_MB = 6
 DEFAULT_TIMEOUT, DEFAULT_RETRIES = 600, 3
@@ -135,11 +135,13 @@ class TransformKind:
         self._around.logs.register(spec.region, spec.log_group, stream, data_log, int(job.created * 1000))
         settings = self._around.settings
         workers = _workers(spec, settings.slots)
+        given = sending(job.document, workers)
+        most = requests_at_most(given, [Path(one.path).stat().st_size for one in laying.objects[name]])
         plan = HostPlan(
             containers=tuple(replace(c, variables={**devices, **c.variables}) for c in laying.containers),
             objects=tuple(laying.objects[name]),
-            sending=sending(job.document, workers),
-            workers=min(workers, job.document.get("MaxConcurrentTransforms") or workers),
+            sending=given,
+            workers=min(workers, job.document.get("MaxConcurrentTransforms") or workers, most or workers),
             patience=PATIENCE,
             environments=str(settings.environments),
             images=str(settings.home / "images"),
@@ -199,6 +201,16 @@ def sending(document: Mapping[str, Any], workers: int) -> Sending:
             inference_id=document.get("DataCaptureConfig", {}).get("GenerateInferenceId", False),
         ),
     )
+
+
+def requests_at_most(given: Sending, sizes: Sequence[int]) -> int | None:
+    """How many requests so large objects can become at a time, about: none of more workers would have anything to do.
+    None: nobody knows."""
+    if given.split_type == NONE:
+        return max(1, len(sizes))
+    if given.strategy == SINGLE_RECORD or given.gzip:
+        return None
+    return max(1, sum(-(-size // (given.limit or TOGETHER)) for size in sizes))
 
 
 def _batch_variables(document: Mapping[str, Any]) -> dict[str, str]:

@@ -16,6 +16,7 @@ MULTI_RECORD, SINGLE_RECORD = "MultiRecord", "SingleRecord"
 
 MEGABYTE = 1 << 20
 LONGEST = (1 << 31) - (1 << 20)  # bytes of one payload where no limit is set
+TOGETHER = 100 * MEGABYTE  # bytes of records that go together where no limit is set; one record may be larger
 
 _RECORD_IO = struct.Struct("<II")
 _RECORD_IO_MAGIC = 0xCED7230A
@@ -64,14 +65,14 @@ class Splitting:
 
     def batches(self, stream: BinaryIO) -> Iterator[Batch]:
         """All payloads of ``stream``, in order; none when it is empty. Raises Unsplittable when it comes to it."""
-        limit = self.limit or LONGEST
+        limit, together = self.limit or LONGEST, self.limit or TOGETHER
         if self.split_type == NONE:
             return _whole(stream, limit)
         single = self.strategy == SINGLE_RECORD
         if self.split_type == LINE:
-            return _lines(stream, limit) if single else _blocks(stream, limit)
+            return _lines(stream, limit) if single else _blocks(stream, together, limit)
         frames = _record_io(stream, limit) if self.split_type == RECORD_IO else _tf_records(stream, limit)
-        return _single(frames) if single else _together(frames, limit)
+        return _single(frames) if single else _together(frames, together, limit)
 
 
 @dataclass(frozen=True)
@@ -95,23 +96,27 @@ def _whole(stream: BinaryIO, limit: int) -> Iterator[Batch]:
         yield Batch(1, 1, data)
 
 
-def _blocks(stream: BinaryIO, limit: int) -> Iterator[Batch]:
-    """As many whole lines as fit."""
-    first, rest = 1, b""
+def _blocks(stream: BinaryIO, wanted: int, limit: int) -> Iterator[Batch]:
+    """As many whole lines as fit into what is wanted; of a longer line as much as fits into the limit."""
+    first, rest, size = 1, b"", wanted
     while True:
-        data = stream.read(limit + 1 - len(rest))
+        data = stream.read(max(0, size + 1 - len(rest)))
         block = rest + data if rest else data
         if not block:
             return
-        if len(block) <= limit:
+        if len(block) <= size:
             if data:
                 rest = block
                 continue
             end = len(block)
         else:
-            end = block.rfind(b"\n", 0, limit) + 1
+            end = block.rfind(b"\n", 0, size) + 1
         if not end:
-            raise _too_much(f"record {first}", limit)
+            if size >= limit:
+                raise _too_much(f"record {first}", limit)
+            size, rest = min(2 * size, limit), block
+            continue
+        size = wanted
         part, rest = block[:end], block[end:]
         del block, data
         count = part.count(b"\n") + (not part.endswith(b"\n"))
@@ -177,13 +182,13 @@ def _single(frames: Iterator[_Frame]) -> Iterator[Batch]:
         yield Batch(number, 1, frame.bare)
 
 
-def _together(frames: Iterator[_Frame], limit: int) -> Iterator[Batch]:
+def _together(frames: Iterator[_Frame], wanted: int, limit: int) -> Iterator[Batch]:
     held: list[bytes] = []
     size, first = 0, 1
     for frame in frames:
         if len(frame.framed) > limit:
             raise _too_much(f"record {first + len(held)}", limit)
-        if held and size + len(frame.framed) > limit:
+        if held and size + len(frame.framed) > wanted:
             yield Batch(first, len(held), b"".join(held))
             first += len(held)
             held, size = [], 0
