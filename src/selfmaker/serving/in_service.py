@@ -69,15 +69,19 @@ class InService:
 
     def count(self, key: Key, deployment: Deployment) -> None:
         """Have the deployment's invocations counted as the endpoint's, by the instances that it has now."""
-        meters = {}
-        for spec in deployment.spec.variants:
-            if spec.name in deployment.fleet.variants:
+        fleet, meters = deployment.fleet, {}
+        shadows = fleet.observation.shadows if fleet.observation is not None else []
+        answering = {**fleet.variants, **{shadow.name: shadow for shadow in shadows}}
+        for spec in (*deployment.spec.variants, *deployment.spec.shadows):
+            if spec.name in answering:
                 watched = self._metrics.watch(key, spec.name)
                 meters[spec.name] = watched.meter
                 watched.instances = spec.instances
-                watched.pids = partial(_pids, deployment.fleet.variants[spec.name])
-                watched.reports = getattr(deployment.fleet.variants[spec.name], "take_reports", dict)
-        deployment.fleet.meters = meters
+                watched.pids = partial(_pids, answering[spec.name])
+                watched.reports = getattr(answering[spec.name], "take_reports", dict)
+        fleet.meters = meters
+        if fleet.observation is not None:
+            fleet.observation.meters = meters
 
     async def close(self) -> None:
         """End all workers."""

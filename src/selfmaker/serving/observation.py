@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Mapping
 from selfmaker.errors import SelfmakerError
 from selfmaker.serving.capture import Capture
 from selfmaker.serving.delivery import Answering, Delivery
+from selfmaker.serving.meter import Meter
 from selfmaker.serving.worker.transport import Message
 
 _log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ class Observation:
         self.shadows = [shadow for shadow, _ in shadows.values()]
         self._shares = list(shadows.values())
         self._capture = capture
+        self.meters: Mapping[str, Meter] = {name: Meter() for name in shadows}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, variant: Answering, request: Message, delivery: Delivery) -> Message:
@@ -40,7 +42,7 @@ class Observation:
 
     async def _mirror(self, shadow: Answering, request: Message, inference_id: str) -> None:
         try:
-            answer = await shadow.submit(request)
+            answer = await self.meters[shadow.name].metered(shadow.submit(request))
         except SelfmakerError as error:
             _log.info("shadow variant %s: %s", shadow.name, error.message)
             return

@@ -274,3 +274,14 @@ def test_a_shadow_gets_the_requests_and_nobody_its_answers(account, model):
     until(lambda: True if len(captures(account, name, "shadowed")[0]) == 2 else None)
     keys, _ = captures(account, name, "shadowed")
     assert {key.split("/")[0] for key in keys} == {"AllTraffic", "Shadow"}
+    dimensions = [{"Name": "EndpointName", "Value": name}, {"Name": "VariantName", "Value": "Shadow"}]
+    points = account.server.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="Invocations",
+        Dimensions=dimensions,
+        StartTime=datetime.now(timezone.utc) - timedelta(hours=1),
+        EndTime=datetime.now(timezone.utc),
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    assert sum(point["Sum"] for point in points) == 1
