@@ -28,6 +28,7 @@ from selfmaker.jobs.folder import JobFolder
 from selfmaker.jobs.recorder import MetricFinder, Recorder
 
 _CHUNK = 256 * 1024
+_GLANCE = 5.0  # seconds between looks whether the job's folder is still there
 
 
 def main(path: Path, notice: Path) -> NoReturn:
@@ -155,12 +156,17 @@ class Supervisor:
         return threads
 
     def _watch(self) -> None:
-        """Until every host has ended: hear the control FIFO, watch the clock, and end all when one has failed."""
+        """Until every host has ended: hear the control FIFO, watch the clock, and end all when one has failed, or when
+        the job's folder is gone: then somebody has thrown the home away, and nobody is left to be told."""
         limit = time.monotonic() + self._plan["max_runtime"] if self._plan["max_runtime"] else None
         kill_at: float | None = None
         while len(self._exits) < len(self._handles):
-            self._listen(kill_at if kill_at is not None else limit)
+            glance = time.monotonic() + _GLANCE
+            self._listen(min(kill_at or limit or glance, glance))
             self._pending_wake()
+            if not self._folder.path.exists():
+                self._signal(signal.SIGKILL)
+                raise FileNotFoundError(self._folder.path)
             now = time.monotonic()
             failed = any(exit_.code != 0 for exit_ in list(self._exits.values()))
             if self._ending is None and limit is not None and now >= limit:

@@ -1,6 +1,7 @@
 """``kill -9`` at bad moments: nothing that was acknowledged is lost, nothing runs twice, nothing hangs for ever."""
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -122,6 +123,30 @@ time.sleep(600)
     server.start()
     account.connect()
     assert account.ended(name)["TrainingJobStatus"] == "Stopped"
+
+
+def test_a_job_ends_when_its_home_is_thrown_away(server, account):
+    name = account.create("import time\nprint('ready', flush=True)\ntime.sleep(600)")
+    account.until_logged(name, "ready")
+    assert programs_of(name)
+    server.stop()
+    shutil.rmtree(server.home)
+    deadline = time.monotonic() + 60
+    while programs_of(name):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def programs_of(job):
+    """The processes that run in the job's sandbox."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"TRAINING_JOB_NAME={job}\0" in (process / "environ").read_text(errors="replace"):
+                found.append(process.name)
+        except OSError:
+            continue
+    return found
 
 
 def test_objects_written_before_the_kill_are_there_after_it(server, account):
