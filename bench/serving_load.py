@@ -1,9 +1,14 @@
-"""Runs ``load.c``, compiled for this machine, as a process of its own: a light load, the same for all."""
+"""Runs ``load.c``, compiled for this machine, as a process of its own: a light load, the same for all.
 
+Where there is no C compiler, ``load.py`` does what it does.
+"""
+
+import atexit
 import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from functools import cache
@@ -39,7 +44,7 @@ def measure(side: Side, connections: int, seconds: float) -> Figures:
         request.write(side.request)
         request.flush()
         before = cpu_seconds(pids)
-        command = [compiled(), str(side.port), str(connections), str(seconds), request.name]
+        command = [*program(), str(side.port), str(connections), str(seconds), request.name]
         told = subprocess.run(command, capture_output=True, text=True, check=False)
         used = cpu_seconds(pids) - before
     first, *latencies = told.stdout.splitlines()
@@ -52,14 +57,17 @@ def measure(side: Side, connections: int, seconds: float) -> Figures:
 
 
 @cache
-def compiled() -> str:
+def program() -> tuple[str, ...]:
+    """The command of the load, but for its arguments."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        raise SystemExit("the load of this bench is a C program: install a C compiler")
-    folder = Path(tempfile.mkdtemp(prefix="selfmaker-load-"))
-    program = folder / "load"
-    subprocess.run([compiler, "-O2", "-o", program, HERE / "load.c"], check=True)
-    return str(program)
+    made = Path(tempfile.mkdtemp(prefix="selfmaker-load-")) / "load"
+    atexit.register(shutil.rmtree, made.parent, ignore_errors=True)
+    if compiler is not None:
+        built = subprocess.run([compiler, "-O2", "-o", made, HERE / "load.c"], capture_output=True, check=False)
+        if built.returncode == 0:
+            return (str(made),)
+    print("no C compiler here: the load is a Python program, which takes more of the machine itself", file=sys.stderr)
+    return (sys.executable, str(HERE / "load.py"))
 
 
 def tree(pids: tuple[int, ...]) -> tuple[int, ...]:
