@@ -14,7 +14,7 @@ from selfmaker.aws.errors import AwsError
 from selfmaker.cloudwatch import alarm
 from selfmaker.services import Services
 from selfmaker.serving.inference_components import KIND
-from selfmaker.serving.spec import AsyncSpec, DeploymentSpec
+from selfmaker.serving.spec import AsyncSpec, DeploymentSpec, ServerlessSpec
 from selfmaker.settings import Settings, load
 from selfmaker.store.metrics import Metric, Sample
 from selfmaker.store.resources import Resource
@@ -129,6 +129,7 @@ def test_a_target_is_registered_changed_and_deregistered(call):
         ({"ScalableDimension": "sagemaker:inference-component:DesiredCopyCount"}, "has no dimension"),
         ({**COMPONENT, "ResourceId": "inference-component/none"}, "none"),
         ({"ResourceId": "endpoint/e"}, "endpoint/my-endpoint/variant/my-variant"),
+        ({"ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency"}, "has instances"),
         ({"ResourceId": "endpoint/none/variant/v1"}, "none"),
         ({"ResourceId": "endpoint/e/variant/v9"}, "v9"),
         ({"MaxCapacity": 0}, "Maximum capacity"),
@@ -248,6 +249,34 @@ def test_steps_are_taken_when_their_alarm_says_so(world, call, scaler):
     assert attend(scaler, world) == 1
     invocations(world, 9)
     assert attend(scaler, world) == 3
+
+
+def test_the_provisioned_concurrency_of_a_serverless_variant_follows_its_use(world, call, scaler):
+    spec = world.spec(world.model("s"))
+    serverless = replace(spec.variants[0], serverless=ServerlessSpec(2048, 4, 1))
+    world.create(replace(spec, variants=(serverless,)), "s")
+    here = {"ResourceId": "endpoint/s/variant/v1"}
+    assert (
+        "is serverless"
+        in refused(
+            scalable_target.register_scalable_target, call, {**TARGET, **here, "MinCapacity": 1, "MaxCapacity": 2}
+        ).message
+    )
+    target = {**TARGET, **here, "ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency"}
+    register(call, high=6, **target)
+    use = {"PredefinedMetricType": "SageMakerVariantProvisionedConcurrencyUtilization"}
+    config = {"TargetValue": 0.5, "PredefinedMetricSpecification": use, "ScaleOutCooldown": 0}
+    scaling_policy.put_scaling_policy(call, {**TRACKING, **target, "TargetTrackingScalingPolicyConfiguration": config})
+    where = {"EndpointName": "s", "VariantName": "v1"}
+    metric = Metric(REGION, "AWS/SageMaker", "ServerlessProvisionedConcurrencyUtilization", where)
+    now = clock.now() // 60 * 60
+    world.metrics.put_all([(metric, [Sample.value(now - 60 * ago + 1, 0.9) for ago in (1, 2, 3)])])
+    for wanted in (2, 4, 4):  # 0.9 of one is 0.9: two at a half each; and no more than the variant's MaxConcurrency
+        for row in world.resources.list(scalable_target.KIND):
+            scaler.attend(row)
+        serving = DeploymentSpec.from_json(world.settled("s").state["serving"])
+        assert serving.variant("v1").serverless.provisioned == wanted
+    assert len(activities(call)) == 2
 
 
 def test_an_asynchronous_endpoint_is_scaled_to_nothing_and_back(world, call, scaler, monkeypatch):

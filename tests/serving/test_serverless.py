@@ -85,6 +85,10 @@ def test_workers_go_after_a_while_and_a_request_brings_them_back():
         assert await serverless.submit(REQUEST) == REQUEST
         await asleep(workers)
         assert await serverless.submit(REQUEST) == REQUEST
+        ((name, microseconds, unit), count), *others = serverless.take_reports().items()
+        assert (name, unit, count, others) == ("ModelSetupTime", "Microseconds", 1, [])
+        assert microseconds >= 0
+        assert serverless.take_reports() == {}
         return workers.ready
 
     assert scene(work) == 2

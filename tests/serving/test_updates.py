@@ -184,6 +184,8 @@ def test_invocations_are_counted(world):
     assert (latency.count, latency.unit) == (6, "Microseconds")
     assert 1 <= latency.minimum <= latency.maximum < 60e6
     assert metric("OverheadLatency").count == 6
+    at_once = metric("ConcurrentRequestsPerModel")
+    assert (at_once.count, at_once.sum > 0) == (1, True)
     values = world.metrics.values(
         Metric(REGION, "AWS/SageMaker", "ModelLatency", {"EndpointName": "e", "VariantName": "v1"}), times
     )

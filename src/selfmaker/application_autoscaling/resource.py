@@ -1,5 +1,5 @@
-"""What can be scaled, as requests name it: an endpoint's variant by its instance count, an inference component by its
-copies."""
+"""What can be scaled, as requests name it: an endpoint's variant by its instance count or, where it is serverless, by
+its provisioned concurrency; an inference component by its copies."""
 
 import re
 from typing import Any
@@ -10,7 +10,9 @@ from selfmaker.aws.operation import Call
 NAMESPACE = "sagemaker"
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 
+PROVISIONED_DIMENSION = "sagemaker:variant:DesiredProvisionedConcurrency"
 COMPONENT_DIMENSION = "sagemaker:inference-component:DesiredCopyCount"
+DIMENSIONS = (DIMENSION, PROVISIONED_DIMENSION, COMPONENT_DIMENSION)
 
 _COMPONENT = re.compile(r"inference-component/([^/]+)")
 _RESOURCE = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
@@ -32,22 +34,19 @@ def component(resource_id: str) -> str | None:
 
 def check(request: dict[str, Any]) -> None:
     """Raises AWS's error for what cannot be scaled here. Members that are absent are not looked at."""
-    if request.get("ServiceNamespace", NAMESPACE) != NAMESPACE or request.get("ScalableDimension") not in (
-        None,
-        DIMENSION,
-        COMPONENT_DIMENSION,
-    ):
+    dimension = request.get("ScalableDimension")
+    if request.get("ServiceNamespace", NAMESPACE) != NAMESPACE or dimension not in (None, *DIMENSIONS):
         raise invalid(
             "Unsupported service namespace, resource type or scalable dimension: selfmaker scales "
-            f"{DIMENSION} and {COMPONENT_DIMENSION} of {NAMESPACE}."
+            f"{', '.join(DIMENSIONS)} of {NAMESPACE}."
         )
     if "ResourceId" not in request:
         return
     of_component = component(request["ResourceId"]) is not None
     if not of_component:
         endpoint_and_variant(request["ResourceId"])
-    if request.get("ScalableDimension") not in (None, COMPONENT_DIMENSION if of_component else DIMENSION):
-        raise invalid(f"Resource ID {request['ResourceId']} has no dimension {request['ScalableDimension']}.")
+    if dimension is not None and (dimension == COMPONENT_DIMENSION) != of_component:
+        raise invalid(f"Resource ID {request['ResourceId']} has no dimension {dimension}.")
 
 
 def named(call: Call, request: dict[str, Any]) -> str:

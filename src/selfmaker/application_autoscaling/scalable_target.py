@@ -72,7 +72,7 @@ def _new(call: Call, request: Request) -> str:
     for member in ("MinCapacity", "MaxCapacity"):
         if member not in request:
             raise resource.invalid("You must specify both a minimum and a maximum capacity to register a target.")
-    _check_there(call, request["ResourceId"])
+    _check_there(call, request)
     _check_bounds(call, request)
     now = clock.now()
     address = arn("application-autoscaling", call.region, call.account, f"scalable-target/{ids.unique_id()}")
@@ -113,7 +113,8 @@ def _asynchronous(call: Call, document: dict[str, Any]) -> bool:
     return spec is not None and DeploymentSpec.from_json(spec).asynchronous is not None
 
 
-def _check_there(call: Call, resource_id: str) -> None:
+def _check_there(call: Call, request: Request) -> None:
+    resource_id = request["ResourceId"]
     component = resource.component(resource_id)
     if component is not None:
         try:
@@ -127,5 +128,10 @@ def _check_there(call: Call, resource_id: str) -> None:
     except NotFound:
         raise resource.invalid(f"Could not find endpoint {name!r}.") from None
     document = state.get("serving") or state.get("pending")
-    if document is None or DeploymentSpec.from_json(document).variant(variant) is None:
+    spec = DeploymentSpec.from_json(document).variant(variant) if document is not None else None
+    if spec is None:
         raise resource.invalid(f"Could not find variant {variant!r} of endpoint {name!r}.")
+    wanted = resource.DIMENSION if spec.serverless is None else resource.PROVISIONED_DIMENSION
+    if request["ScalableDimension"] != wanted:
+        kind = "has instances" if spec.serverless is None else "is serverless"
+        raise resource.invalid(f"Variant {variant!r} of endpoint {name!r} {kind}: its dimension is {wanted}.")

@@ -7,17 +7,17 @@ bounds. After a change, no further one in that direction for the policy's cooldo
 import logging
 import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from selfmaker import clock
 from selfmaker.application_autoscaling import resource, scalable_target, scaling_activity, scaling_policy
 from selfmaker.cloudwatch import alarm, alarm_state
-from selfmaker.errors import NotFound, SelfmakerError
+from selfmaker.errors import Conflict, NotFound, SelfmakerError
 from selfmaker.serving.endpoint_status import IN_PROGRESS, IN_SERVICE
 from selfmaker.serving.endpoints import Endpoints
 from selfmaker.serving.inference_components import InferenceComponents
-from selfmaker.serving.spec import DeploymentSpec
+from selfmaker.serving.spec import DeploymentSpec, ServerlessSpec
 from selfmaker.store.metrics import Metrics
 from selfmaker.store.resources import Change, Resource, Resources
 
@@ -39,11 +39,13 @@ class Wish:
 
 @dataclass(frozen=True)
 class Served:
-    """A variant of an endpoint, or of an inference component, and whose life it is part of."""
+    """A variant of an endpoint, or of an inference component, and whose life it is part of; ``provisioned`` where not
+    its instances are scaled but its provisioned concurrency."""
 
     lives: Endpoints
     name: str
     variant: str
+    provisioned: bool = False
 
 
 class Scaler:
@@ -101,7 +103,8 @@ class Scaler:
         """What the target stands for; None when it is gone."""
         component = resource.component(target.name)
         if component is None:
-            return Served(self._endpoints, *resource.endpoint_and_variant(target.name))
+            provisioned = target.document["ScalableDimension"] == resource.PROVISIONED_DIMENSION
+            return Served(self._endpoints, *resource.endpoint_and_variant(target.name), provisioned)
         try:
             row = self._components.get(target.region, component)
         except NotFound:
@@ -109,7 +112,7 @@ class Scaler:
         return Served(self._components, component, row.document["VariantName"])
 
     def _count(self, region: str, served: Served) -> int | None:
-        """The instances that a variant has, or the copies; None while it is not to be touched."""
+        """What a variant has of what is scaled; None while it is not to be touched."""
         try:
             row = served.lives.get(region, served.name)
         except NotFound:
@@ -117,7 +120,9 @@ class Scaler:
         if row.status != IN_SERVICE or "serving" not in row.state:
             return None
         spec = DeploymentSpec.from_json(row.state["serving"]).variant(served.variant)
-        return spec.instances if spec is not None and spec.serverless is None else None
+        if spec is None or (spec.serverless is not None) != served.provisioned:
+            return None
+        return spec.instances if spec.serverless is None else spec.serverless.provisioned
 
     def _wish(self, target: Resource, count: int) -> Wish | None:
         """More if any policy wants more; else fewer, as far as the one that wants most. Target tracking policies want
@@ -199,10 +204,13 @@ class Scaler:
         before = self._count(target.region, served) if served is not None else None
         if served is None or before is None:
             return
+        count = self._possible(target.region, served, count)
+        if count == before:
+            return
         number = scaling_activity.begin(self._resources, target.region, target.document, count, cause)
         problem: str | None = None
         try:
-            row = served.lives.adjust(target.region, served.name, {}, {served.variant: count})
+            row = self._adjusted(target.region, served, count)
             row = served.lives.wait_for_change(row, _SETTLING)
             if row.status in IN_PROGRESS:
                 problem = f"The endpoint is still in status {row.status}."
@@ -216,6 +224,26 @@ class Scaler:
             self._resources.update(scalable_target.KIND, target.region, target.name, change)
         except NotFound:
             return  # it was deregistered meanwhile
+
+    def _adjusted(self, region: str, served: Served, count: int) -> Resource:
+        """Raises NotFound, Conflict."""
+        if not served.provisioned:
+            return served.lives.adjust(region, served.name, {}, {served.variant: count})
+        spec = self._serverless(region, served)
+        if spec is None:
+            raise Conflict(f"variant {served.variant} is not serverless")
+        serverless = {served.variant: replace(spec, provisioned=count)}
+        return served.lives.adjust(region, served.name, {}, {}, serverless=serverless)
+
+    def _possible(self, region: str, served: Served, count: int) -> int:
+        """No more concurrency can be provisioned than the variant may have."""
+        spec = self._serverless(region, served) if served.provisioned else None
+        return count if spec is None else min(count, spec.concurrency)
+
+    def _serverless(self, region: str, served: Served) -> ServerlessSpec | None:
+        state = served.lives.get(region, served.name).state
+        spec = DeploymentSpec.from_json(state["serving"]).variant(served.variant)
+        return spec.serverless if spec is not None else None
 
 
 def _fewer(wishes: list[tuple[Resource, Wish | None]], count: int) -> list[Wish]:

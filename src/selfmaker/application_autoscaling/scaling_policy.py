@@ -10,7 +10,15 @@ from selfmaker.aws.listing import page_of
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.cloudwatch import alarm
 from selfmaker.errors import NotFound
-from selfmaker.serving.endpoint_metrics import COMPONENT, NAMESPACE, PER_COPY
+from selfmaker.serving.endpoint_metrics import (
+    COMPONENT,
+    NAMESPACE,
+    PER_COPY,
+    PER_COPY_AT_ONCE,
+    PER_INSTANCE,
+    PER_MODEL_AT_ONCE,
+    PROVISIONED_USE,
+)
 from selfmaker.settings import Settings
 from selfmaker.store.resources import Change, Resource, Resources
 
@@ -18,8 +26,19 @@ KIND = "ScalingPolicy"
 TRACKING, STEPS = "TargetTrackingScaling", "StepScaling"
 
 _TARGETS = "ScalableTarget"
-_PREDEFINED = "SageMakerVariantInvocationsPerInstance"
-_PREDEFINED_OF_COMPONENTS = "SageMakerInferenceComponentInvocationsPerCopy"
+_PREDEFINED: dict[str, dict[str, tuple[str, str]]] = {  # by dimension, then by type: the metric and its statistic
+    resource.DIMENSION: {
+        "SageMakerVariantInvocationsPerInstance": (PER_INSTANCE, "Sum"),
+        "SageMakerVariantConcurrentRequestsPerModelHighResolution": (PER_MODEL_AT_ONCE, "Average"),
+    },
+    resource.PROVISIONED_DIMENSION: {
+        "SageMakerVariantProvisionedConcurrencyUtilization": (PROVISIONED_USE, "Average"),
+    },
+    resource.COMPONENT_DIMENSION: {
+        "SageMakerInferenceComponentInvocationsPerCopy": (PER_COPY, "Sum"),
+        "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution": (PER_COPY_AT_ONCE, "Average"),
+    },
+}
 _MINUTE = 60.0
 _OUT_PERIODS, IN_PERIODS = 3, 15  # how long AWS looks at a metric before it scales out, and in
 _SLACK = 0.9  # of the target: below that, fewer will do
@@ -99,18 +118,22 @@ def forget(call: Call, resource_id: str) -> None:
 def metric_of(document: dict[str, Any]) -> dict[str, Any]:
     """What a target tracking policy looks at, in the members of a metric alarm."""
     wanted = document["TargetTrackingScalingPolicyConfiguration"]
-    component = resource.component(document["ResourceId"])
-    if "PredefinedMetricSpecification" in wanted and component is not None:
-        return {"Namespace": NAMESPACE, "MetricName": PER_COPY, "Statistic": "Sum",
-                "Dimensions": [{"Name": COMPONENT, "Value": component}]}  # fmt: skip
     if "PredefinedMetricSpecification" in wanted:
-        endpoint, variant = resource.endpoint_and_variant(document["ResourceId"])
-        dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}]
-        return {"Namespace": NAMESPACE, "MetricName": "InvocationsPerInstance", "Dimensions": dimensions,
-                "Statistic": "Sum"}  # fmt: skip
+        kind = wanted["PredefinedMetricSpecification"]["PredefinedMetricType"]
+        metric, statistic = _PREDEFINED[document["ScalableDimension"]][kind]
+        dimensions = _dimensions(document["ResourceId"])
+        return {"Namespace": NAMESPACE, "MetricName": metric, "Dimensions": dimensions, "Statistic": statistic}
     given = wanted["CustomizedMetricSpecification"]
     return {member: given[member] for member in ("Namespace", "MetricName", "Dimensions", "Statistic", "Unit")
             if member in given}  # fmt: skip
+
+
+def _dimensions(resource_id: str) -> list[dict[str, str]]:
+    component = resource.component(resource_id)
+    if component is not None:
+        return [{"Name": COMPONENT, "Value": component}]
+    endpoint, variant = resource.endpoint_and_variant(resource_id)
+    return [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}]
 
 
 def _delete(call: Call, row: Resource) -> None:
@@ -137,7 +160,7 @@ def _alarms(call: Call, document: dict[str, Any], before: Resource | None) -> li
     wanted = document["TargetTrackingScalingPolicyConfiguration"]
     seconds = max(1, round(call.use(Settings).autoscaling_period_seconds))
     target, metric = wanted["TargetValue"], metric_of(document)
-    if "PredefinedMetricSpecification" in wanted:
+    if "PredefinedMetricSpecification" in wanted and metric["Statistic"] == "Sum":
         target *= seconds / _MINUTE  # which is told for a minute
     names = [made["AlarmName"] for made in before.state["Alarms"]] if before else []
     if not names:
@@ -162,7 +185,7 @@ def _check(document: dict[str, Any]) -> None:
     tracking = document.get("TargetTrackingScalingPolicyConfiguration")
     steps = document.get("StepScalingPolicyConfiguration")
     if kind == TRACKING and tracking is not None and steps is None:
-        _check_tracking(tracking, document["ResourceId"])
+        _check_tracking(tracking, document["ScalableDimension"])
     elif kind == STEPS and steps is not None and tracking is None:
         _check_steps(steps)
     elif kind in (TRACKING, STEPS):
@@ -171,15 +194,15 @@ def _check(document: dict[str, Any]) -> None:
         raise resource.invalid(f"PolicyType {kind} is not supported here: use {TRACKING} or {STEPS}.")
 
 
-def _check_tracking(tracking: dict[str, Any], resource_id: str) -> None:
-    known = _PREDEFINED if resource.component(resource_id) is None else _PREDEFINED_OF_COMPONENTS
+def _check_tracking(tracking: dict[str, Any], dimension: str) -> None:
+    known = _PREDEFINED[dimension]
     predefined, own = tracking.get("PredefinedMetricSpecification"), tracking.get("CustomizedMetricSpecification")
     if (predefined is None) == (own is None):
         raise resource.invalid("Give exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification.")
-    if predefined is not None and predefined["PredefinedMetricType"] != known:
+    if predefined is not None and predefined["PredefinedMetricType"] not in known:
         raise resource.invalid(
-            f"PredefinedMetricType {predefined['PredefinedMetricType']} is not supported for {resource_id} here; use "
-            f"{known}, or a CustomizedMetricSpecification."
+            f"PredefinedMetricType {predefined['PredefinedMetricType']} is not for {dimension}; use "
+            f"{', '.join(known)}, or a CustomizedMetricSpecification."
         )
     if own is not None and ("Metrics" in own or not all(m in own for m in ("MetricName", "Namespace", "Statistic"))):
         raise resource.invalid(

@@ -2,10 +2,13 @@
 
 AWS/SageMaker, with EndpointName and VariantName: Invocations, InvocationsPerInstance, Invocation4XXErrors and
 Invocation5XXErrors (1 for each such answer, 0 for each other, so that their average is a rate), ModelLatency and
-OverheadLatency in microseconds. /aws/sagemaker/Endpoints: CPUUtilization (100 for each core in use) and
-MemoryUtilization (percent of the machine's). A multi-model endpoint adds how its models came and went. An inference
-component's dimension is InferenceComponentName, and its share InvocationsPerCopy. An asynchronous endpoint adds how
-many requests wait.
+OverheadLatency in microseconds, ConcurrentRequestsPerModel (the time of all answers of an interval by its length).
+/aws/sagemaker/Endpoints: CPUUtilization (100 for each core in use) and MemoryUtilization (percent of the machine's).
+
+A multi-model endpoint adds how its models came and went, a serverless one ModelSetupTime and
+ServerlessProvisionedConcurrencyUtilization, an asynchronous one how many requests wait. An inference component's
+dimension is InferenceComponentName, its shares are InvocationsPerCopy and ConcurrentRequestsPerCopy, and
+NoCapacityInvocationFailures counts what came while it had no copies.
 """
 
 import asyncio
@@ -17,13 +20,16 @@ from concurrent.futures import Executor as Threads
 from pathlib import Path
 
 from selfmaker import clock
-from selfmaker.serving.meter import Meter
+from selfmaker.serving.meter import Counts, Meter
 from selfmaker.store.metrics import Metric, Metrics, Sample
 
 _log = logging.getLogger(__name__)
 
 ENDPOINT, COMPONENT = "EndpointName", "InferenceComponentName"  # dimensions
 PER_INSTANCE, PER_COPY = "InvocationsPerInstance", "InvocationsPerCopy"
+PER_MODEL_AT_ONCE, PER_COPY_AT_ONCE = "ConcurrentRequestsPerModel", "ConcurrentRequestsPerCopy"
+PROVISIONED_USE = "ServerlessProvisionedConcurrencyUtilization"
+NO_CAPACITY = "NoCapacityInvocationFailures"
 NAMESPACE, HOST_NAMESPACE = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
 _EVERY = 60.0  # seconds between two samples that nobody asked for
 _FRESH = 1.0  # seconds for which what was kept is new enough for a reader
@@ -33,13 +39,21 @@ Series = list[tuple[Metric, list[Sample]]]
 
 
 class Watched:
-    """A variant in service: ``instances`` is how many it has, ``pids`` gives its workers' outermost processes."""
+    """A variant in service: ``instances`` is how many it has, ``pids`` gives its workers' outermost processes.
+
+    ``provisioned`` is a serverless variant's concurrency that is always there; ``refused`` counts requests that found
+    no copy of a component.
+    """
 
     def __init__(self, key: Key, variant: str, dimension: str) -> None:
         self.key, self.variant, self._dimension = key, variant, dimension
-        self._share = PER_INSTANCE if dimension == ENDPOINT else PER_COPY
+        ours = (PER_INSTANCE, PER_MODEL_AT_ONCE) if dimension == ENDPOINT else (PER_COPY, PER_COPY_AT_ONCE)
+        self._share, self._at_once = ours
+        self._since = clock.now()
         self.meter = Meter()
         self.instances = 1
+        self.provisioned = 0
+        self.refused = 0
         self.pids: Callable[[], list[int]] = list
         self.reports: Callable[[], Mapping[tuple[str, float, str], int]] = dict  # a variant's own, and how often
         self.used: tuple[float, float] | None = None  # when last looked at, processor seconds by then
@@ -49,12 +63,21 @@ class Watched:
         own: dict[str, list[Sample]] = {}
         for (name, value, unit), count in self.reports().items():
             own.setdefault(name, []).append(Sample.value(now, value, count, unit))
-        reported = [(self.metric(NAMESPACE, name), samples) for name, samples in own.items()]
+        if self.refused:
+            own[NO_CAPACITY] = [Sample.value(now, 1.0, self.refused)]
+            self.refused = 0
         counts = self.meter.take()
+        own |= self._answered(now, counts)
+        self._since = now
+        return [(self.metric(NAMESPACE, name), samples) for name, samples in own.items()]
+
+    def _answered(self, now: float, counts: Counts) -> dict[str, list[Sample]]:
         n = counts.invocations
         if not n:
-            return reported
+            return {}
+        at_once = sum(us * k for us, k in counts.latencies.items()) / 1e6 / max(now - self._since, 1.0)
         found = {
+            self._at_once: [Sample.value(now, at_once / max(1, self.instances))],
             "Invocations": [Sample.value(now, 1.0, n)],
             self._share: [Sample.value(now, 1.0 / max(1, self.instances), n)],
             "Invocation4XXErrors": _ones(now, counts.errors, n),
@@ -62,7 +85,9 @@ class Watched:
             "ModelLatency": [Sample.value(now, us, k, "Microseconds") for us, k in counts.latencies.items()],
             "OverheadLatency": [Sample.value(now, us, k, "Microseconds") for us, k in counts.overheads.items()],
         }
-        return reported + [(self.metric(NAMESPACE, name), samples) for name, samples in found.items()]
+        if self.provisioned:
+            found[PROVISIONED_USE] = [Sample.value(now, at_once / self.provisioned)]
+        return found
 
     def metric(self, namespace: str, name: str) -> Metric:
         dimensions = {self._dimension: self.key[1]}

@@ -77,6 +77,7 @@ class InService:
                 watched = self._metrics.watch(key, spec.name)
                 meters[spec.name] = watched.meter
                 watched.instances = spec.instances
+                watched.provisioned = spec.serverless.provisioned if spec.serverless is not None else 0
                 watched.pids = partial(_pids, answering[spec.name])
                 watched.reports = getattr(answering[spec.name], "take_reports", dict)
         fleet.meters = meters

@@ -42,6 +42,7 @@ class InferenceComponents(Endpoints):
         if deployment.spec.config != endpoint:
             raise NotFound(key[1])
         if not deployment.spec.variants[0].instances:
+            self._metrics.watch(key, deployment.spec.variants[0].name).refused += 1
             raise Invalid(
                 "Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-"
                 "progress (if configured) or try to increase the capacity by invoking "

@@ -139,6 +139,7 @@ def test_a_component_changes_its_model_and_its_copies_and_goes(account, host):
         assert runtime == {"DesiredCopyCount": count, "CurrentCopyCount": count}
     with pytest.raises(account.runtime.exceptions.ValidationError, match="no capacity to process this request"):
         ask(account, host, name)
+    assert invocations(account, name, "NoCapacityInvocationFailures") == 1.0
     account.sagemaker.delete_inference_component(InferenceComponentName=name)
     gone(account, name)
     with pytest.raises(account.runtime.exceptions.ValidationError, match=f"Inference component {name} .* not found"):
