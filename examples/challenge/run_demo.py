@@ -13,11 +13,13 @@ import time
 from pathlib import Path
 
 from rich.console import Console
+from selfmaker.runtimes.environments import Environments
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SELFMAKER = Path(sys.executable).parent / "selfmaker"
 SDK = ROOT / ".cache" / "sdk-v2" / "bin" / "python"
+IMAGE = "sagemaker-scikit-learn:1.4-2-cpu-py3"
 ENTRANTS = {"template": HERE / "template", "rolling means": HERE / "submissions" / "rolling"}
 console = Console(highlight=False, soft_wrap=True)
 
@@ -30,6 +32,12 @@ def step(title: str, command: list[object], folder: Path) -> None:
     console.print(f"{time.monotonic() - started:.1f} s", style="dim")
 
 
+def python_of_the_image() -> Path:
+    """What an entrant has at home: an interpreter with the packages of the scikit-learn image."""
+    place = Path(os.environ.get("SELFMAKER_ENVIRONMENTS", ROOT / ".cache" / "environments"))
+    return Environments(place).for_image(IMAGE, None, console.print)[1].python
+
+
 def demo(folder: Path, machines: int, days: int) -> None:
     data, home = folder / "data", folder / "home"
     organiser = HERE / "organiser"
@@ -39,7 +47,7 @@ def demo(folder: Path, machines: int, days: int) -> None:
     shutil.copytree(HERE / "template", entrant, ignore=shutil.ignore_patterns("data", "local", "__pycache__"))
     (entrant / "data").mkdir()
     shutil.copy(data / "public.csv", entrant / "data")
-    step("an entrant, at home", [SDK, "challenge.py", "all"], entrant)
+    step("an entrant, at home", [python_of_the_image(), "challenge.py", "all"], entrant)
     run = [SELFMAKER, "run", "--home", home, "--", SDK]
     step("the challenge opens", [*run, organiser / "submit.py", "open", "--data", data], folder)
     for name, code in ENTRANTS.items():

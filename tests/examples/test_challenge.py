@@ -1,13 +1,13 @@
 """examples/challenge: the entrant's commands, submissions good and bad, and that the private targets stay private."""
 
 import csv
+import importlib.util
 import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -62,6 +62,91 @@ def pry(who):
 '''
 
 
+TRAIN, PREPARE = "train.py", "preprocess.py"
+OWN_CLASS = """def make():
+    class Own:
+        pass
+    Own.__qualname__ = 'Own'
+    Own.__module__ = '__main__'
+    import __main__
+    __main__.Own = Own
+    return Own()
+
+
+def save_model(model, model_dir: str) -> None:
+    keep(make(), model_dir)
+
+
+def keep("""
+
+# Bad submissions: what is changed in the template's files, the organiser's limits, and what the entrant is told.
+BAD = {
+    "over time": (
+        [(TRAIN, "    public = pd", "    import time; time.sleep(600)\n    public = pd")],
+        {"training": 3},
+        "train.py took longer than the 3 seconds that it may",
+    ),
+    "an exception": (
+        [(TRAIN, "    public = pd", "    raise ValueError('my own mistake')\n    public = pd")],
+        {},
+        "my own mistake",
+    ),
+    "no model": (
+        [(TRAIN, "    save_model(model, model_dir)\n\n", "    pass\n\n")],
+        {},
+        "train.py has saved no model: write it into the folder that SM_MODEL_DIR names",
+    ),
+    "wrong pickle": (
+        [(TRAIN, "def save_model(", OWN_CLASS)],
+        {},
+        "model_fn cannot load the model that train.py has saved",
+    ),
+    "not alone": (
+        [(PREPARE, "import pandas as pd", "import pandas as pd\n\nif __name__ == '__main__':\n    import train")],
+        {},
+        "No module named 'train', exit code: 1. The job gets preprocess.py alone",
+    ),
+    "needs the target": (
+        [(PREPARE, "inputs = data", "data[TARGETS]\n    inputs = data")],
+        {},
+        "it must work without the target columns",
+    ),
+    "huge output": (
+        [
+            (
+                PREPARE,
+                "    preprocess(pd.read_csv(options.input)).to_csv",
+                "    made = preprocess(pd.read_csv(options.input))\n    pd.concat([made] * 20).to_csv",
+            )
+        ],
+        {"preprocessed": 1_000_000},
+        "at most 1000000 are allowed",
+    ),
+    "rows lost": (
+        [
+            (
+                PREPARE,
+                "preprocess(pd.read_csv(options.input)).to_csv",
+                "preprocess(pd.read_csv(options.input)).head(9).to_csv",
+            )
+        ],
+        {},
+        "there are 9 predictions for",
+    ),
+    "no answer": (
+        [(TRAIN, "    text = body", "    import time; time.sleep(900)\n    text = body")],
+        {"prediction": 4},
+        "took longer than 4 seconds",
+    ),
+    "input_fn": (
+        [(TRAIN, "    text = body", "    raise KeyError('no such column')\n    text = body")],
+        {},
+        "no such column",
+    ),
+    "huge predictions": ([], {"predictions": 1000}, "at most 1000 are allowed: predict yes or no for each target"),
+}
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     if not SDK.exists():
@@ -80,15 +165,23 @@ def server(tmp_path_factory, server_process):
 
 
 @pytest.fixture(scope="module")
-def organiser(server, data):
+def selfmaker(server):
+    """``selfmaker(*command)``: the command line by which the organiser runs a program of the SDK v2."""
+
+    def command(*program):
+        return [Path(sys.executable).parent / "selfmaker", "run", "--home", server.home, "--", SDK, *program]
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def organiser(server, selfmaker, data):
     """``organiser(program, *arguments)``: exit code and output of an organiser's program; the challenge is open."""
 
     def run(program, *arguments):
-        selfmaker = [Path(sys.executable).parent / "selfmaker", "run", "--home", server.home, "--"]
-        command = [*selfmaker, SDK, CHALLENGE / "organiser" / program, *arguments]
-        environment = {**os.environ, "SELFMAKER_HOME": str(server.home), "PYTHONWARNINGS": "ignore"}
+        command = selfmaker(CHALLENGE / "organiser" / program, *arguments)
         done = subprocess.run(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120
+            command, env=variables(server), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300
         )
         return done.returncode, done.stdout
 
@@ -97,32 +190,79 @@ def organiser(server, data):
     return run
 
 
-@pytest.fixture
-def entry(tmp_path):
-    """``entry(**changes)``: a folder with the template's files, changed: ``train=(old, new)`` or the whole text."""
+@pytest.fixture(scope="module")
+def entry(tmp_path_factory):
+    """``entry(*changes)``: a folder with the template's files; a change is a file, what is there, and what takes its
+    place."""
 
-    def make(**changes):
-        folder = tmp_path / "entry"
+    def make(*changes):
+        folder = tmp_path_factory.mktemp("entries") / "entry"
         shutil.copytree(CHALLENGE / "template", folder, ignore=shutil.ignore_patterns("data", "local", "__pycache__"))
-        for name, change in changes.items():
-            path = folder / f"{name}.py"
-            if isinstance(change, str):
-                path.write_text(change)
-            else:
-                old, new = change
-                assert old in path.read_text()
-                path.write_text(path.read_text().replace(old, new, 1))
+        for name, old, new in changes:
+            path = folder / name
+            assert old in path.read_text()
+            path.write_text(path.read_text().replace(old, new, 1))
         return folder
 
     return make
 
 
-def rejected(organiser, folder, *options):
-    """What the entrant of a bad submission is told."""
-    code, said = organiser("submit.py", "run", "--entrant", "bad", "--folder", folder, *options)
-    assert code == 1, said
-    assert "Traceback" not in said.split("not scored: ")[0], said
-    return said.split("not scored: ", 1)[1]
+@pytest.fixture(scope="module")
+def at_work(organiser, server, selfmaker, entry, tmp_path_factory):
+    """The process in which all bad submissions run; it works while the good one does."""
+    lines = [
+        json.dumps({"name": name, "folder": str(entry(*changes)), "limits": limits})
+        for name, (changes, limits, _) in BAD.items()
+    ]
+    output = tmp_path_factory.mktemp("rejections") / "output"
+    given = output.with_name("input")
+    given.write_text("\n".join(lines))
+    command = selfmaker(Path(__file__).parent / "submissions.py", CHALLENGE / "organiser")
+    with output.open("w") as told, given.open() as file:
+        process = subprocess.Popen(command, env=variables(server), stdin=file, stdout=told, stderr=subprocess.STDOUT)
+    yield process, output
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def rejections(at_work):
+    """What the entrant of each bad submission is told."""
+    process, output = at_work
+    assert process.wait(600) == 0, output.read_text()
+    return json.loads(output.read_text().splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def scored(organiser, server, entry, at_work):
+    """What is said of a good submission that looks for the private targets wherever it runs, and its result."""
+    folder = entry(
+        ("preprocess.py", "def preprocess(", PRY + "\ndef preprocess("),
+        (
+            "preprocess.py",
+            "    options = parser.parse_args()",
+            "    options = parser.parse_args()\n    pry('preprocess')",
+        ),
+        ("train.py", "def save_model(", "from preprocess import pry\n\ndef save_model("),
+        ("train.py", "    public = pd.read_csv", '    pry("train")\n    public = pd.read_csv'),
+        ("train.py", '    """The model that', '    pry("predict")\n    """The model that'),
+    )
+    (folder / "score.py").write_text("raise SystemExit('the entrant has a score of their own')\n")
+    code, said = organiser("submit.py", "run", "--entrant", "ada & co", "--folder", folder)
+    assert code == 0, said
+    return said, result_of(server, "ada & co")
+
+
+def variables(server):
+    return {**os.environ, "SELFMAKER_HOME": str(server.home), "PYTHONWARNINGS": "ignore"}
+
+
+def module(folder, name):
+    """A file of the example that needs no SDK."""
+    spec = importlib.util.spec_from_file_location(name, CHALLENGE / folder / f"{name}.py")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
 
 
 def rows_of(path):
@@ -178,55 +318,39 @@ def test_the_private_rows_come_after_the_public_ones_and_tell_no_targets(data):
     assert {row["fails_within_72h"] for row in targets} == {"yes", "no"}
 
 
-def test_a_submission_is_scored_by_the_organisers_copy_and_ranked(organiser, server, data, entry, tmp_path):
-    folder = entry(score="raise SystemExit('the entrant has a score of their own')\n")
-    code, said = organiser("submit.py", "run", "--entrant", "ada & co", "--folder", folder)
-    assert code == 0, said
-    result = result_of(server, "ada & co")
+def test_a_submission_is_scored_by_the_organisers_copy_and_ranked(organiser, server, data, scored, tmp_path):
+    said, result = scored
     base = f"challenge/submissions/{result['name']}"
     s3 = server.client("s3")
-    sys.path.insert(0, str(CHALLENGE / "template"))
-    try:
-        import score
-    finally:
-        sys.path.pop(0)
+    score = module("template", "score")
     for side, targets in (("public", "public.csv"), ("private", "private_targets.csv")):
         body = s3.get_object(Bucket=BUCKET, Key=f"{base}/predictions/{side}/preprocessed.csv.out")["Body"].read()
         predictions = list(csv.reader(io.StringIO(body.decode())))
         assert score.score(predictions, rows_of(data / targets)) == result["scores"][side]
     assert f"public score of ada & co: {result['scores']['public']['score']:.4f}" in said
     assert str(result["scores"]["private"]["score"]) not in said
-    for final, sides in ((["--final"], ["private", "public"]), ([], ["public"])):
-        code, said = organiser("leaderboard.py", "--folder", tmp_path / "board", *final)
-        assert code == 0, said
-        rows = rows_of(tmp_path / "board" / "leaderboard.csv")
-        assert [name for name in rows[0] if name.endswith(" score")] == [f"{side} score" for side in sides]
-        [row] = [row for row in rows if row["entrant"] == "ada & co"]
-        assert float(row[f"{sides[0]} score"]) == pytest.approx(result["scores"][sides[0]]["score"], abs=1e-4)
-        picture = ElementTree.parse(tmp_path / "board" / "leaderboard.svg").getroot()
-        assert "ada & co" in [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
-
-
-def test_a_prying_submission_finds_no_private_target(organiser, server, entry):
-    folder = entry(
-        preprocess=("def preprocess(", PRY + "\ndef preprocess("),
-        train=("def save_model(", "from preprocess import pry\n\ndef save_model("),
-    )
-    for name, old, new in (
-        (
-            "preprocess.py",
-            "    options = parser.parse_args()",
-            "    options = parser.parse_args()\n    pry('preprocess')",
-        ),
-        ("train.py", "    public = pd.read_csv", '    pry("train")\n    public = pd.read_csv'),
-        ("train.py", '    """The model that', '    pry("predict")\n    """The model that'),
-    ):
-        path = folder / name
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new, 1))
-    code, said = organiser("submit.py", "run", "--entrant", "prying", "--folder", folder)
+    code, said = organiser("leaderboard.py", "--folder", tmp_path, "--final")
     assert code == 0, said
-    name = result_of(server, "prying")["name"]
+    assert said.endswith((tmp_path / "leaderboard.md").read_text())
+    check_board(tmp_path, result, ["private score", "public score"])
+    module("organiser", "leaderboard").write([result], tmp_path, final=False)
+    check_board(tmp_path, result, ["public score"])
+
+
+def check_board(folder, result, shown):
+    """The table and the picture have the entrant of ``result`` in the first place, with these scores and no others."""
+    row, *_ = rows_of(folder / "leaderboard.csv")
+    assert row["entrant"] == "ada & co"
+    assert [name for name in row if name.endswith(" score")] == shown
+    scores = [f"{result['scores'][name.split()[0]]['score']:.4f}" for name in shown]
+    assert [row[name] for name in shown] == scores
+    picture = ElementTree.parse(folder / "leaderboard.svg").getroot()
+    texts = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == [*shown, "1. ada & co", *scores]
+
+
+def test_a_prying_submission_finds_no_private_target(server, scored):
+    name = scored[1]["name"]
     for group, part, who in (
         ("TrainingJobs", "train", "train"),
         ("ProcessingJobs", "preprocess-priv", "preprocess"),
@@ -241,88 +365,36 @@ def test_a_prying_submission_finds_no_private_target(organiser, server, entry):
         assert all(line.endswith("/tmp/control/targets.csv") for line in found), found
 
 
-def test_a_submission_that_needs_the_target_is_told_so(organiser, entry):
-    folder = entry(preprocess=("inputs = data", "data[TARGETS]\n    inputs = data"))
-    told = rejected(organiser, folder)
-    assert "preprocess.py failed on the private data" in told
-    assert "fails_within_24h" in told
-    assert "it must work without the target columns" in told
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_submission_ends_in_a_message_to_act_on(rejections, name):
+    assert BAD[name][2] in rejections[name]
 
 
-@pytest.mark.parametrize(
-    ("changes", "options", "told"),
-    [
-        (
-            {"train": ("    public = pd", "    import time; time.sleep(600)\n    public = pd")},
-            ["--training-seconds", "3"],
-            "train.py took longer than the 3 seconds that it may",
-        ),
-        (
-            {"train": ("    public = pd", "    raise ValueError('my own mistake')\n    public = pd")},
-            [],
-            "my own mistake",
-        ),
-        (
-            {"train": ("    save_model(model, model_dir)\n\n", "    pass\n\n")},
-            [],
-            "train.py has saved no model: write it into the folder that SM_MODEL_DIR names",
-        ),
-        (
-            {
-                "train": (
-                    "def save_model(",
-                    "def make():\n    class Own:\n        pass\n    Own.__qualname__ = 'Own'\n"
-                    "    Own.__module__ = '__main__'\n    import __main__\n    __main__.Own = Own\n"
-                    "    return Own()\n\n\n"
-                    "def save_model(model, model_dir: str) -> None:\n    keep(make(), model_dir)\n\n\ndef keep(",
-                )
-            },
-            [],
-            "model_fn cannot load the model that train.py has saved",
-        ),
-        (
-            {
-                "preprocess": (
-                    "    preprocess(pd.read_csv(options.input)).to_csv",
-                    "    made = preprocess(pd.read_csv(options.input))\n    pd.concat([made] * 20).to_csv",
-                )
-            },
-            ["--preprocessed-bytes", "1000000"],
-            "at most 1000000 are allowed",
-        ),
-        (
-            {
-                "preprocess": (
-                    "preprocess(pd.read_csv(options.input)).to_csv",
-                    "preprocess(pd.read_csv(options.input)).head(9).to_csv",
-                )
-            },
-            [],
-            "there are 9 predictions for",
-        ),
-        (
-            {"train": ("    text = body", "    import time; time.sleep(900)\n    text = body")},
-            ["--prediction-seconds", "6"],
-            "took longer than 6 seconds",
-        ),
-        ({"train": ("    text = body", "    raise KeyError('no such column')\n    text = body")}, [], "no such column"),
-    ],
-    ids=["over time", "an exception", "no model", "wrong pickle", "huge output", "rows lost", "no answer", "input_fn"],
-)
-def test_a_bad_submission_ends_in_a_message_to_act_on(organiser, entry, changes, options, told):
-    assert told in rejected(organiser, entry(**changes), *options)
+def test_of_a_rejected_submission_the_message_is_kept_and_no_job_is_left(rejections, server):
+    for name in BAD:
+        assert result_of(server, name)["rejected"] == rejections[name]
+    sagemaker = server.client("sagemaker")
+    for listed, member in (
+        (sagemaker.list_training_jobs, "TrainingJobSummaries"),
+        (sagemaker.list_processing_jobs, "ProcessingJobSummaries"),
+        (sagemaker.list_transform_jobs, "TransformJobSummaries"),
+    ):
+        assert listed(StatusEquals="InProgress")[member] == []
+    assert sagemaker.list_models()["Models"] == []
 
 
-def test_files_that_are_no_submission_are_told_at_once_and_together(organiser, entry):
-    folder = entry(train=("def input_fn(", "def read_input("))
+def test_files_that_are_no_submission_are_told_at_once_and_together(organiser, server, entry):
+    folder = entry((TRAIN, "def input_fn(", "def read_input("))
     (folder / "private_targets.csv").write_text("yes\n")
     (folder / "requirements.txt").unlink()
     (folder / "requirements.txt").symlink_to("/etc/passwd")
-    (folder / "preprocess.py").write_text("def preprocess(:\n")
-    started = time.monotonic()
-    told = rejected(organiser, folder)
+    (folder / PREPARE).write_text("def preprocess(:\n")
+    code, said = organiser("submit.py", "run", "--entrant", "nothing", "--folder", folder)
+    assert code == 1
+    assert "Traceback" not in said
+    told = said.split("not scored: ", 1)[1]
     assert "remove private_targets.csv: a submission is train.py, preprocess.py, requirements.txt" in told
     assert "train.py has no function input_fn" in told
     assert "preprocess.py, line 1 is not Python" in told
     assert "requirements.txt is a link" in told
-    assert time.monotonic() - started < 60
+    assert server.client("sagemaker").list_training_jobs(NameContains="nothing")["TrainingJobSummaries"] == []

@@ -1,4 +1,4 @@
-"""The leaderboard over all submissions: a table (Markdown and CSV) and a picture (SVG).
+"""The leaderboard over all submissions: a table (Markdown and CSV) and a picture (SVG). What was rejected only counts.
 
 python leaderboard.py --folder leaderboard            what entrants see: ranked by the public score
 python leaderboard.py --folder leaderboard --final    at the end: ranked by the private score, which is shown then
@@ -10,14 +10,13 @@ import json
 from html import escape
 from pathlib import Path
 
-from sagemaker.session import Session
-
 BAR, GAP, LEFT, WIDTH = 26, 10, 180, 420
+LONGEST = 22  # characters of a name that fit beside the bars
 COLOURS = {"public": "#9ab8d7", "private": "#1f5d99"}
 
 
-def results(session: Session, prefix: str) -> list[dict]:
-    """What every submission came to, from its ``result.json``."""
+def results(session, prefix: str) -> list[dict]:
+    """What every submission came to, from its ``result.json``; ``session`` is the SDK's."""
     client, bucket = session.boto_session.client("s3"), session.default_bucket()
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/submissions/")
     keys = [item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"].endswith("/result.json")]
@@ -27,7 +26,8 @@ def results(session: Session, prefix: str) -> list[dict]:
 def ranked(found: list[dict], side: str) -> list[dict]:
     """Each entrant's best submission, the best first; the earlier of two that are level."""
     best: dict[str, dict] = {}
-    for result in sorted(found, key=lambda r: (-r["scores"][side]["score"], r["time"])):
+    scored = [result for result in found if "scores" in result]
+    for result in sorted(scored, key=lambda r: (-r["scores"][side]["score"], r["time"])):
         best.setdefault(result["entrant"], result)
     return list(best.values())
 
@@ -53,12 +53,21 @@ def picture(ranking: list[dict], sides: tuple[str, ...]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 80}" height="{height}" '
         'font-family="sans-serif" font-size="13"><rect width="100%" height="100%" fill="white"/>',
-        f'<text x="{LEFT}" y="22" font-size="15">{" and ".join(sides)} score</text>',
     ]
+    for place, side in enumerate(sides):
+        left = LEFT + 130 * place
+        parts.append(
+            f'<rect x="{left}" y="11" width="12" height="12" fill="{COLOURS[side]}"/>'
+            f'<text x="{left + 18}" y="22" font-size="15">{side} score</text>'
+        )
     top = 38
-    for result in ranking:
+    for rank, result in enumerate(ranking, start=1):
         middle = top + BAR * len(sides) / 2 + 4
-        parts.append(f'<text x="{LEFT - 10}" y="{middle}" text-anchor="end">{escape(result["entrant"])}</text>')
+        name = f"{rank}. {result['entrant']}"
+        shown = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}\u2026"
+        parts.append(
+            f'<text x="{LEFT - 10}" y="{middle}" text-anchor="end">{escape(shown)}<title>{escape(name)}</title></text>'
+        )
         for side in sides:
             score, colour = result["scores"][side]["score"], COLOURS[side]
             parts.append(
@@ -90,6 +99,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("leaderboard"))
     parser.add_argument("--final", action="store_true", help="rank by the private score, and show it")
     options = parser.parse_args()
+    from sagemaker.session import Session  # the rest of this file needs no SDK
+
     print(write(results(Session(), options.prefix), options.folder, options.final), end="")
 
 

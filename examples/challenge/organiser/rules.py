@@ -18,7 +18,7 @@ class Rejected(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds that jobs may take, and the largest code, model and preprocessed file in bytes."""
+    """Seconds that jobs may take, and the largest code, model, preprocessed file and predictions in bytes."""
 
     training: int = 3600
     preprocessing: int = 1800
@@ -26,6 +26,7 @@ class Limits:
     code: int = MEGABYTE
     model: int = 512 * MEGABYTE
     preprocessed: int = 2048 * MEGABYTE
+    predictions: int = 256 * MEGABYTE
 
 
 def check(folder: Path, limits: Limits) -> None:

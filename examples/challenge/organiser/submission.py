@@ -6,9 +6,13 @@ The private targets are given to the last job alone, which runs the organiser's 
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 
+from botocore.exceptions import ClientError
 from rules import Limits, Rejected
 from sagemaker.network import NetworkConfig
 from sagemaker.processing import ProcessingInput, ProcessingOutput
@@ -19,6 +23,7 @@ from sagemaker.transformer import Transformer
 FRAMEWORK = "1.4-2"
 SIDES = ("public", "private")
 IN_JOB = "/opt/ml/processing"
+OUTPUT = "preprocessed.csv.out"  # a batch transform's name for what it makes of preprocessed.csv
 HINT_PRIVATE = (
     " In the private pipeline preprocess.py gets the inputs only: it must work without the target columns, as "
     "`challenge.py preprocess` tries it."
@@ -47,13 +52,17 @@ class Submission:
     role: str
     instance: str = "ml.m5.xlarge"
     limits: Limits = field(default_factory=Limits)
+    jobs: list[tuple[str, str]] = field(default_factory=list)
 
     def run(self) -> dict[str, dict]:
-        """The scores of both sides."""
-        estimator = self.train()
-        preprocessed = self.preprocess()
-        predictions = self.predict(estimator, preprocessed)
-        return self.score(predictions)
+        """The scores of both sides. In the end no job of it runs, whatever became of it."""
+        try:
+            estimator = self.train()
+            preprocessed = self.preprocess()
+            predictions = self.predict(estimator, preprocessed)
+            return self.score(predictions)
+        finally:
+            self._stop()
 
     # -- step 1
 
@@ -74,9 +83,7 @@ class Submission:
         )
         say("training")
         estimator.fit({"training": self.challenge.public}, wait=False)
-        job = _until(
-            lambda: self.session.describe_training_job(estimator.latest_training_job.name), "TrainingJobStatus"
-        )
+        [(_, job)] = self._each("Training", {"": estimator.latest_training_job.name})
         if job["TrainingJobStatus"] == "Failed":
             raise Rejected(f"train.py failed: {job['FailureReason']}")
         if job["TrainingJobStatus"] == "Stopped":
@@ -110,12 +117,12 @@ class Submission:
             )
             started[side] = processor.latest_job.job_name
         found = {}
-        for side, job in self._ended(started).items():
+        for side, job in self._each("Processing", started):
             if job["ProcessingJobStatus"] == "Stopped":
                 raise Rejected(f"preprocess.py took longer than {self.limits.preprocessing} seconds ({side} data)")
             if job["ProcessingJobStatus"] == "Failed":
-                hint = HINT_PRIVATE if side == "private" else ""
-                raise Rejected(f"preprocess.py failed on the {side} data: {job['FailureReason']}.{hint}")
+                reason = job["FailureReason"].rstrip(".")
+                raise Rejected(f"preprocess.py failed on the {side} data: {reason}.{_hint(side, reason)}")
             uri = f"{self.base}/preprocessed/{side}/preprocessed.csv"
             size = self.size(uri)
             if size is None:
@@ -167,22 +174,26 @@ class Submission:
                 wait=False,
             )
             started[side] = transformer.latest_transform_job.job_name
-        deadline = time.monotonic() + self.limits.prediction
-        for side, name in started.items():
-            self._predicted(side, name, deadline)
-        self.session.sagemaker_client.delete_model(ModelName=model.name)
-        return {side: f"{paths[side]}/preprocessed.csv.out" for side in SIDES}
+        try:
+            for side, job in self._each("Transform", started, self.limits.prediction):
+                self._check_predictions(side, job, f"{paths[side]}/{OUTPUT}")
+        finally:
+            self.session.sagemaker_client.delete_model(ModelName=model.name)
+        return {side: f"{paths[side]}/{OUTPUT}" for side in SIDES}
 
-    def _predicted(self, side: str, name: str, deadline: float) -> None:
-        client = self.session.sagemaker_client
-        job = _until(lambda: client.describe_transform_job(TransformJobName=name), "TransformJobStatus", deadline)
+    def _check_predictions(self, side: str, job: dict, uri: str) -> None:
         if job["TransformJobStatus"] == "InProgress":
-            client.stop_transform_job(TransformJobName=name)
             raise Rejected(
                 f"predicting the {side} data took longer than {self.limits.prediction} seconds: use a faster model"
             )
         if job["TransformJobStatus"] == "Failed":
             raise Rejected(_why_not_predicted(side, job["FailureReason"]))
+        size = self.size(uri)
+        if size is None or size > self.limits.predictions:
+            raise Rejected(
+                f"predict made {size} bytes for the {side} data, at most {self.limits.predictions} are allowed: "
+                "predict yes or no for each target, and nothing else"
+            )
 
     # -- step 4
 
@@ -203,7 +214,7 @@ class Submission:
             )
             started[side] = processor.latest_job.job_name
         scores = {}
-        for side, job in self._ended(started).items():
+        for side, job in self._each("Processing", started):
             if job["ProcessingJobStatus"] != "Completed":
                 raise Rejected(
                     f"the {side} predictions cannot be scored: {job.get('ExitMessage') or job['FailureReason']}"
@@ -236,9 +247,39 @@ class Submission:
             sagemaker_session=self.session,
         )
 
-    def _ended(self, started: dict[str, str]) -> dict[str, dict]:
-        describe = self.session.describe_processing_job
-        return {side: _until(lambda name=name: describe(name), "ProcessingJobStatus") for side, name in started.items()}
+    def _each(self, kind: str, started: dict[str, str], seconds: float | None = None) -> Iterator[tuple[str, dict]]:
+        """Side and description of each job, as they end; of one that runs for longer than ``seconds``, then."""
+        self.jobs += [(kind, name) for name in started.values()]
+        left = dict(started)
+        while left:
+            for side, name in tuple(left.items()):
+                job = self._described(kind, name)
+                begun = job.get(f"{kind}StartTime")
+                late = seconds is not None and begun and (datetime.now(timezone.utc) - begun).total_seconds() > seconds
+                if late or job[f"{kind}JobStatus"] in ("Completed", "Failed", "Stopped"):
+                    del left[side]
+                    yield side, job
+            if left:
+                time.sleep(0.5)
+
+    def _stop(self) -> None:
+        """Stop the jobs that still run: those of a submission that is rejected already."""
+        for kind, name in self.jobs:
+            if self._described(kind, name)[f"{kind}JobStatus"] == "InProgress":
+                with suppress(ClientError):  # it has ended meanwhile
+                    self._call(f"stop_{kind.lower()}_job", kind, name)
+
+    def _described(self, kind: str, name: str) -> dict:
+        return self._call(f"describe_{kind.lower()}_job", kind, name)
+
+    def _call(self, operation: str, kind: str, name: str) -> dict:
+        return getattr(self.session.sagemaker_client, operation)(**{f"{kind}JobName": name})
+
+
+def _hint(side: str, reason: str) -> str:
+    if "No module named" in reason:
+        return " The job gets preprocess.py alone: it can import what the scikit-learn image has, and no file of yours."
+    return HINT_PRIVATE if side == "private" else ""
 
 
 def _why_not_predicted(side: str, reason: str) -> str:
@@ -247,20 +288,13 @@ def _why_not_predicted(side: str, reason: str) -> str:
             f"model_fn cannot load the model that train.py has saved: {reason} Whatever the model is made of must be "
             "importable when train.py is imported: no class of the main program, no package that the image has not."
         )
+    if "process ended" in reason:
+        return f"the model's process ended at the {side} data: {reason} It took too much memory, or ended itself."
     if "Unable to get response from algorithm" in reason:
         return (
             f"the model did not answer for the {side} data: {reason} It must predict 6 MB of lines within ten minutes."
         )
     return f"predicting the {side} data failed, in input_fn or predict: {reason}"
-
-
-def _until(describe, member: str, deadline: float | None = None) -> dict:
-    """The description of a job that has ended, or the last before the deadline."""
-    while True:
-        job = describe()
-        if job[member] in ("Completed", "Failed", "Stopped") or (deadline is not None and time.monotonic() > deadline):
-            return job
-        time.sleep(0.5)
 
 
 def _split(uri: str) -> tuple[str, str]:

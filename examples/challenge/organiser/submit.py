@@ -8,6 +8,7 @@ import argparse
 import json
 import logging
 import re
+import secrets
 import sys
 import tempfile
 import time
@@ -49,23 +50,27 @@ def open_challenge(session: sagemaker.Session, prefix: str, data: Path) -> None:
 
 
 def submit(session: sagemaker.Session, prefix: str, entrant: str, folder: Path, limits: Limits) -> dict:
-    """Run a submission; its result is kept in S3, too. Raises Rejected."""
-    check(folder, limits)
-    now = time.time()
+    """Run a submission. What it came to, its scores or why it was rejected, is kept in S3, too. Raises Rejected."""
     short = re.sub("[^a-zA-Z0-9]+", "-", entrant).strip("-")[:12].rstrip("-") or "entrant"
-    name = f"{short}-{int(now * 1000) % 10**9:09d}"
+    name = f"{short}-{secrets.token_hex(4)}"
+    result = {"entrant": entrant, "name": name, "time": time.time()}
     places = challenge_in(session, prefix)
-    with tempfile.TemporaryDirectory() as temporary:
-        code = stage(folder, Path(temporary) / "code")
-        role = sagemaker.get_execution_role(session)
-        scores = Submission(name, code, places, session, role, limits=limits).run()
-    result = {"entrant": entrant, "name": name, "time": now, "scores": scores}
     uri = f"{places.results}/{name}/result.json"
-    S3Uploader.upload_string_as_file_body(json.dumps(result), uri, sagemaker_session=session)
+    try:
+        check(folder, limits)
+        with tempfile.TemporaryDirectory() as temporary:
+            code = stage(folder, Path(temporary) / "code")
+            role = sagemaker.get_execution_role(session)
+            result["scores"] = Submission(name, code, places, session, role, limits=limits).run()
+    except Rejected as rejected:
+        result["rejected"] = str(rejected)
+        raise
+    finally:
+        S3Uploader.upload_string_as_file_body(json.dumps(result), uri, sagemaker_session=session)
     return result
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     opening = commands.add_parser("open", help="store the challenge's data")
@@ -79,7 +84,7 @@ def main() -> int:
     running.add_argument("--preprocessed-bytes", type=int, default=defaults.preprocessed)
     for command in (opening, running):
         command.add_argument("--prefix", default="challenge", help="below which everything is in the default bucket")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     logging.getLogger("sagemaker").setLevel(logging.WARNING)
     session = sagemaker.Session()
     if options.command == "open":

@@ -6,12 +6,14 @@
     python challenge.py score        score.py on the predictions
     python challenge.py all          one after the other
 
-Whatever is made is in ``local/``. Needs pandas and scikit-learn 1.4, as the image has them.
+Whatever is made is in ``local/``. Needs pandas and scikit-learn 1.4, as the image has them: another version may score
+otherwise.
 """
 
 import argparse
 import csv
 import importlib
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -22,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 LOCAL = HERE / "local"
 MODEL, PREPROCESSED = LOCAL / "model", LOCAL / "preprocessed.csv"
 PREDICTIONS, SCORE = LOCAL / "predictions.csv", LOCAL / "score.json"
+SKLEARN = "1.4."
 LINES = 5000  # that input_fn gets at a time; the platform sends as many as fit into 6 MB
 
 
@@ -96,6 +99,9 @@ def main() -> None:
     parser.add_argument("step", choices=[*STEPS, "all"])
     parser.add_argument("--data", type=Path, default=HERE / "data", help="the folder with public.csv")
     options = parser.parse_args()
+    here = importlib.metadata.version("scikit-learn")
+    if not here.startswith(SKLEARN):
+        print(f"this is scikit-learn {here}, the image has {SKLEARN}x: the platform's score may be another")
     LOCAL.mkdir(exist_ok=True)
     for name in STEPS if options.step == "all" else (options.step,):
         print(f"== {name}", flush=True)
