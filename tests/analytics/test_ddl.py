@@ -35,6 +35,8 @@ def test_a_table_is_read_whole() -> None:
         ("CREATE DATABASE IF NOT EXISTS d LOCATION 's3://x/'", "create_database", ""),
         ("CREATE TABLE t AS SELECT 1", "create_as", "t"),
         ("CREATE TABLE t WITH (format='PARQUET', external_location='s3://b/x') AS SELECT ')' AS a", "create_as", "t"),
+        ("INSERT INTO d.t SELECT 1", "insert", "t"),
+        ('insert into t (a, "b c") (SELECT 1, 2)', "insert", "t"),
         ("UNLOAD (SELECT (1)) TO 's3://b/x' WITH (format='parquet')", "unload", ""),
     ],
 )
@@ -58,12 +60,21 @@ def test_a_query_is_none_of_them(sql: str) -> None:
         "CREATE EXTERNAL TABLE t (a int LOCATION 's3://b/k'",
         "CREATE EXTERNAL TABLE t (a " + " " * 100_000 + ") LOCATION 's3://b/k'",
         "CREATE TABLE t WITH (format='ORC') AS SELECT 1",
-        "CREATE TABLE t WITH (partitioned_by=ARRAY['a']) AS SELECT 1 AS a",
+        "CREATE TABLE t WITH (bucketed_by=ARRAY['a'], bucket_count=3) AS SELECT 1 AS a",
     ],
 )
 def test_what_cannot_be_done_is_said(sql: str) -> None:
     with pytest.raises(Invalid):
         parse(sql, "default")
+
+
+def test_what_is_inserted_where() -> None:
+    into = parse('INSERT INTO t ( A , "b c" ) VALUES (1, 2)', "default")
+    assert into is not None and (into.columns, into.query) == (("a", "b c"), "VALUES (1, 2)")
+    whole = parse("INSERT INTO t (SELECT a FROM b)", "default")
+    assert whole is not None and (whole.columns, whole.query) == ((), "(SELECT a FROM b)")
+    by = parse("CREATE TABLE t WITH (format='PARQUET', partitioned_by = ARRAY['A', 'b']) AS SELECT 1", "default")
+    assert by is not None and by.partitions == ("a", "b")
 
 
 def test_types() -> None:

@@ -29,6 +29,11 @@ _CREATE_AS = re.compile(
     r"\s+AS\s+(?P<query>.+)",
     _FLAGS,
 )
+_INSERT = re.compile(
+    rf"\s*INSERT\s+INTO\s+{_WHOLE}\s*(?:\(\s*(?P<columns>{_NAME}(?:\s*,\s*{_NAME})*)\s*\)\s*)?"
+    r"(?P<query>(?:SELECT\b|VALUES\b|WITH\b|\().+)",
+    _FLAGS,
+)
 _UNLOAD = re.compile(
     r"\s*UNLOAD\s*\((?P<query>.+)\)\s*TO\s*'(?P<uri>[^']+)'\s*(?P<with>WITH\s*\((?:[^()']|'[^']*')*\))?\s*;?\s*", _FLAGS
 )
@@ -45,8 +50,9 @@ _STORED = {"PARQUET": PARQUET, "TEXTFILE": LAZY, "JSONFILE": "org.openx.data.jso
 @dataclass(frozen=True)
 class Statement:
     """What is to be done: ``act`` is create, drop, repair, create_database, drop_database, show_tables,
-    show_databases, show_partitions, show_create or describe; or create_as or unload, which store the result of
-    ``query`` below ``location``. ``soft``: no error when there is nothing to do."""
+    show_databases, show_partitions, show_create or describe; or create_as, insert or unload, which store the result of
+    ``query`` below ``location`` or in the table, by ``partitions``, in ``columns`` (none: all of the table).
+    ``soft``: no error when there is nothing to do."""
 
     act: str
     database: str = ""
@@ -56,6 +62,8 @@ class Statement:
     cascade: bool = False
     query: str = ""
     location: str = ""
+    partitions: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 def parse(sql: str, database: str) -> Statement | None:
@@ -66,11 +74,17 @@ def parse(sql: str, database: str) -> Statement | None:
         return Statement("create", where, name, bool(found["soft"]), _table(sql, found.end() - 1, where, name))
     if found := _CREATE_AS.fullmatch(sql):
         where, name = _split(found["name"], database)
-        place = _settings(found["with"]).get("external_location", "")
-        return Statement("create_as", where, name, bool(found["soft"]), query=found["query"], location=place)
+        place, by = _settings(found["with"]).get("external_location", ""), _partitioned_by(found["with"])
+        query = found["query"]
+        return Statement("create_as", where, name, bool(found["soft"]), query=query, location=place, partitions=by)
     if found := _UNLOAD.fullmatch(sql):
         _settings(found["with"])
-        return Statement("unload", query=found["query"], location=found["uri"])
+        by = _partitioned_by(found["with"])
+        return Statement("unload", query=found["query"], location=found["uri"], partitions=by)
+    if found := _INSERT.fullmatch(sql):
+        where, name = _split(found["name"], database)
+        columns = tuple(_bare(column).lower() for column in re.findall(_NAME, found["columns"] or ""))
+        return Statement("insert", where, name, query=found["query"], columns=columns)
     of_a_table = {
         "drop": _DROP,
         "repair": _REPAIR,
@@ -97,9 +111,14 @@ def _settings(text: str | None) -> dict[str, str]:
     form = found.get("format", "PARQUET").upper()
     if form != "PARQUET":
         raise Invalid(f"NOT_SUPPORTED: results are stored as PARQUET, not as {form}")
-    if "partitioned_by" in found or re.search(r"\b(partitioned_by|bucketed_by)\b", text or "", _FLAGS):
-        raise Invalid("NOT_SUPPORTED: partitioned_by and bucketed_by")
+    if re.search(r"\bbucketed_by\b", text or "", _FLAGS):
+        raise Invalid("NOT_SUPPORTED: bucketed_by")
     return found
+
+
+def _partitioned_by(text: str | None) -> tuple[str, ...]:
+    found = re.search(r"\bpartitioned_by\s*=\s*ARRAY\s*\[([^\]]*)\]", text or "", _FLAGS)
+    return tuple(name.lower() for name in re.findall(r"'([^']*)'", found[1])) if found else ()
 
 
 def sql_type(hive: str) -> str:

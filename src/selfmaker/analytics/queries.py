@@ -152,29 +152,45 @@ class Queries:
         return sum(table["bytes"] for table in tables)
 
     def _answer_into(self, row: Resource, statement: ddl.Statement) -> dict[str, Any]:
-        """CREATE TABLE AS and UNLOAD: the result becomes a Parquet object, and a table, and a list of the objects."""
-        is_table = statement.act == "create_as"
+        """CREATE TABLE AS, INSERT INTO and UNLOAD: the result becomes Parquet objects, which a manifest lists."""
+        is_table, name = statement.act == "create_as", row.name
         if is_table and statements.has_table(self._resources, row.region, statement):
             if statement.soft:
                 return {"kind": "DDL", "lines": [], "columns": []}
             raise Invalid(f"TABLE_ALREADY_EXISTS: Table {statement.database}.{statement.name} already exists")
-        place_, _, name = row.state["output"].rpartition("/")
-        location = (statement.location or f"{place_}/tables/{name}").rstrip("/")
-        bucket, prefix = parse_s3_uri(location + "/")
+        location = (statement.location or f"{row.state['output'].rpartition('/')[0]}/tables/{name}").rstrip("/")
+        store: dict[str, Any] = {"partitions": statement.partitions, "columns": None}
+        if statement.act == "insert":
+            table = statements.found(self._resources, row.region, statement)
+            location = table.location.rstrip("/")
+            store = statements.inserted(table, statement)
         with self._sandbox.place() as place:
-            scanned = self._query(row, place, statement.query, parquet=True)
+            scanned = self._query(row, place, statement.query, store=store)
             columns = _columns(place / "work")
-            try:
-                self._objects.put_file(bucket, f"{prefix}{name}.parquet", place / "work" / "result.parquet")
-            except NotFound:
-                raise Invalid(f"The S3 bucket of the location does not exist: {bucket}") from None
-        self._store(row, f"{location}/{name}.parquet\n".encode(), "-manifest.csv")
+            made = self._put_parquet(place / "work" / "result", location, name)
+        self._store(row, "".join(f"{uri}\n" for uri in made).encode(), "-manifest.csv")
         if is_table:
-            pairs = tuple((column, kind) for column, kind in columns)
-            statements.register(self._resources, row.region, Table(statement.database, statement.name, location, pairs))
+            by = statement.partitions
+            pairs = tuple((column, kind) for column, kind in columns if column not in by)
+            parted = tuple((column, kind) for column, kind in columns if column in by)
+            new = Table(statement.database, statement.name, location, pairs, parted)
+            statements.register(self._resources, row.region, new)
         manifest = row.state["output"] + "-manifest.csv"
         kind = "DDL" if is_table else "DML"
         return {"kind": kind, "lines": [], "columns": [], "scanned": scanned, "manifest": manifest}
+
+    def _put_parquet(self, folder: Path, location: str, name: str) -> list[str]:
+        """Store the files of a result below ``location``; their URIs. A query run again writes the same keys."""
+        bucket, prefix = parse_s3_uri(location + "/")
+        made = []
+        for number, path in enumerate(sorted(folder.rglob("*.parquet"))):
+            key = "/".join([*path.relative_to(folder).parts[:-1], f"{name}_{number}.parquet"])
+            try:
+                self._objects.put_file(bucket, prefix + key, path)
+            except NotFound:
+                raise Invalid(f"The S3 bucket of the location does not exist: {bucket}") from None
+            made.append(f"{location}/{key}")
+        return made
 
     def _partitions(self, table: Table) -> list[str]:
         """The folders of a table, as ``year=2024/month=05``. Raises Invalid for a table that has no partitions."""
@@ -215,7 +231,7 @@ class Queries:
             "files": files,
             "bytes": size,
             "columns": [[name, ddl.sql_type(kind)] for name, kind in table.columns],
-            "partitions": [name for name, _ in table.partitions],
+            "partitions": [[name, ddl.sql_type(kind)] for name, kind in table.partitions],
         }
 
     def _keep(self, row: Resource, work: Path, scanned: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from selfmaker import clock
 from selfmaker.analytics import catalog
 from selfmaker.analytics.catalog import DATABASE, TABLE, Table
-from selfmaker.analytics.ddl import Statement
+from selfmaker.analytics.ddl import Statement, sql_type
 from selfmaker.errors import AlreadyExists, Conflict, Invalid, NotFound
 from selfmaker.store.resources import Resource, Resources
 
@@ -67,6 +67,20 @@ def register(resources: Resources, region: str, table: Table) -> None:
         resources.within(lambda connection: catalog.add(connection, region, table))
     except Conflict as error:
         raise Invalid(f"TABLE_ALREADY_EXISTS: {error.message}") from None
+
+
+def inserted(table: Table, statement: Statement) -> dict[str, Any]:
+    """The columns that an INSERT fills: name, SQL type, and which column of the query. Raises Invalid."""
+    if "parquet" not in table.serde.lower():
+        raise Invalid(f"NOT_SUPPORTED: INSERT INTO {table.database}.{table.name}, which is not stored as PARQUET")
+    there = [*table.columns, *table.partitions]
+    names = list(statement.columns) or [name.lower() for name, _ in there]
+    unknown = [name for name in names if name not in {column.lower() for column, _ in there}]
+    if unknown:
+        raise Invalid(f"COLUMN_NOT_FOUND: Insert column name does not exist in target table: {unknown[0]}")
+    places = {name: place for place, name in enumerate(names)}
+    columns = [[name, sql_type(kind), places.get(name.lower())] for name, kind in there]
+    return {"columns": columns, "partitions": [name for name, _ in table.partitions]}
 
 
 def reader_of(table: Table) -> tuple[str, dict[str, str]]:

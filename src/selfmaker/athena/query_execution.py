@@ -47,7 +47,7 @@ def start_query_execution(call: Call, request: Request) -> Output:
         raise invalid(f"Unable to verify/create output bucket {bucket} (ResultConfiguration.OutputLocation)")
     document = {k: v for k, v in request.items() if k != "ClientRequestToken"}
     document["QueryString"] = _filled(request["QueryString"], request.get("ExecutionParameters", []))
-    database = request.get("QueryExecutionContext", {}).get("Database", "default").lower()
+    database = request.get("QueryExecutionContext", {}).get("Database", "default").strip("`").lower()
     output = "s3://" + "/".join(part for part in (bucket, prefix.strip("/"), name) if part)
     now = clock.now()
     state = {"database": database, "output": output}

@@ -2,8 +2,9 @@
 
 The first argument is a folder. ``request.json`` has the ``sql``, the ``database`` it is asked in, all ``databases``,
 and ``tables``: their names, ``files`` in the folder with their ``reader`` and its ``options``, ``columns`` (name, SQL
-type) and ``partitions``, which are in the files' paths. The result goes to ``result.csv``, a header, and ``rows.csv``,
-in Athena's form; ``result.json`` has its columns. What went wrong is the last line that the program prints.
+type) and ``partitions`` (the same), which are in the files' paths. The result goes to ``result.csv``, a header, and
+``rows.csv``, in Athena's form; with ``store`` to Parquet files. ``result.json`` has its columns. What went wrong is the
+last line that the program prints.
 
 DuckDB understands most of what Athena does; where it does not, SQLGlot says the query in DuckDB's words.
 """
@@ -130,19 +131,40 @@ def run(connection: Any, folder: Path, request: dict[str, Any], asked: str) -> N
         finish(folder, [["Query Plan", "varchar"]], [[row[-1]] for row in rows])
         return
     columns = named(connection, sql, connection.execute(f"DESCRIBE {sql}").fetchall())
-    if request.get("parquet"):
-        for place, (name, _) in enumerate(columns):
-            if name == f"_col{place}":
-                sys.exit(f"MISSING_COLUMN_NAME: Column name not specified at position {place + 1}")
-        finish(folder, [[name.lower(), hive_type(kind)] for name, kind in columns], [])
-        target = text(folder / "result.parquet")
-        connection.execute(f"COPY ({sql}) TO {target} (FORMAT parquet, COMPRESSION snappy)")
+    names = ", ".join(f"c{number}" for number in range(len(columns)))
+    if "store" in request:
+        store(connection, folder, f"({sql}) AS result({names})", columns, request["store"])
         return
     finish(folder, [[name, athena_type(kind)] for name, kind in columns], [])
-    names = ", ".join(f"c{number}" for number in range(len(columns)))
     shown = ", ".join(printed(f"c{number}", kind) for number, (_, kind) in enumerate(columns))
     form = "(FORMAT csv, HEADER false, FORCE_QUOTE *)"
     connection.execute(f"COPY (SELECT {shown} FROM ({sql}) AS result({names})) TO {text(folder / 'rows.csv')} {form}")
+
+
+def store(connection: Any, folder: Path, source: str, columns: list[tuple[str, str]], wanted: dict[str, Any]) -> None:
+    """The result as Parquet files in ``result``; in the columns of a table where there is one (name, type, which column
+    of the query)."""
+    into = wanted["columns"]
+    if into is None:
+        for place, (name, _) in enumerate(columns):
+            if name == f"_col{place}":
+                sys.exit(f"MISSING_COLUMN_NAME: Column name not specified at position {place + 1}")
+        into = [[name.lower(), kind, place] for place, (name, kind) in enumerate(columns)]
+    given = sum(place is not None for _, _, place in into)
+    if given != len(columns):
+        sys.exit(f"TYPE_MISMATCH: Insert query has {len(columns)} columns, {given} are to be filled")
+    missing = [name for name in wanted["partitions"] if name not in [column for column, _, _ in into]]
+    if missing:
+        sys.exit(f"COLUMN_NOT_FOUND: Partition columns {missing} are not present in the query")
+    chosen = ", ".join(
+        f"CAST({'NULL' if place is None else f'c{place}'} AS {kind}) AS {quoted(name)}" for name, kind, place in into
+    )
+    finish(folder, [[name, hive_type(kind)] for name, kind, _ in into], [])
+    (folder / "result").mkdir()
+    target, form = folder / "result" / "data.parquet", "FORMAT parquet, COMPRESSION snappy"
+    if wanted["partitions"]:
+        target, form = folder / "result", f"{form}, PARTITION_BY ({', '.join(map(quoted, wanted['partitions']))})"
+    connection.execute(f"COPY (SELECT {chosen} FROM {source}) TO {text(target)} ({form})")
 
 
 def translated(sql: str) -> str | None:
@@ -184,7 +206,7 @@ def finish(folder: Path, columns: list[list[str]], rows: list[list[str]]) -> Non
 
 def view(connection: Any, folder: Path, table: dict[str, Any]) -> str:
     """The statement that makes a table of its files; columns that they lack are NULL."""
-    wanted = [*table["columns"], *([name, "VARCHAR"] for name in table["partitions"])]
+    wanted = [*table["columns"], *table["partitions"]]
     name = f"{quoted(table['database'])}.{quoted(table['name'])}"
     if not table["files"]:
         nothing = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(column)}" for column, kind in wanted)
