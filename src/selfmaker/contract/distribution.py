@@ -19,6 +19,7 @@ from selfmaker.errors import Invalid
 
 TORCH = ("pytorch", "huggingface")
 TENSORFLOW = ("tensorflow",)
+XGBOOST = ("xgboost",)
 TORCHRUN = ("sagemaker_torch_distributed_enabled", "sagemaker_pytorch_ddp_enabled")
 MIRRORED = "sagemaker_multi_worker_mirrored_strategy_enabled"
 PARAMETER_SERVERS = "sagemaker_parameter_server_enabled"
@@ -66,6 +67,8 @@ class Distribution:
         """The variables of one host, beyond the toolkit's."""
         if self.own:
             return {"PET_MASTER_PORT": str(self.ports[0])}  # torchrun's default, where no port is named
+        if self.framework in XGBOOST:  # its program, and scripts by way of the container's package, meet there
+            return {"MASTER_ADDR": self.hosts[0], "MASTER_PORT": str(self.ports[0])} if self.ports else {}
         if self.framework in TORCH:
             told = {"MASTER_ADDR": self.hosts[0], "MASTER_PORT": str(self.ports[0])}
             return {**told, "NCCL_SOCKET_IFNAME": interface, "GLOO_SOCKET_IFNAME": interface}
@@ -135,6 +138,8 @@ def distribution(
 
     Raises Invalid for what cannot be had here.
     """
+    if framework in XGBOOST:
+        return _by_itself(framework, hosts, job)
     if framework not in TORCH + TENSORFLOW:
         return Distribution()
     asked = script.framework
@@ -153,10 +158,17 @@ def distribution(
 
 
 def of_entry_point(framework: str, hosts: Sequence[str], job: str) -> Distribution:
-    """As ``distribution``, for a job that runs an entry point: the drivers that the SDKs bring."""
+    """As ``distribution``, for a job that runs an entry point: the drivers that the SDKs bring, or the image's own."""
+    if framework in XGBOOST:
+        return _by_itself(framework, hosts, job)
     if framework not in TORCH:
         return Distribution()
     return Distribution(framework, tuple(hosts), tuple(_ports(job, 1)), own=True)
+
+
+def _by_itself(framework: str, hosts: Sequence[str], job: str) -> Distribution:
+    """Nothing is started by us: the hosts only need a port to meet at."""
+    return Distribution(framework, tuple(hosts), tuple(_ports(job, 1))) if len(hosts) > 1 else Distribution()
 
 
 def _mpi(asked: Mapping[str, object]) -> Mpi | None:

@@ -263,7 +263,7 @@ def test_channels_that_are_missing_unknown_or_of_a_wrong_type(job: Job) -> None:
     assert "Pipe mode is not supported" in str(job.run(num_round=2).failure)
     job.inputs["train"]["TrainingInputMode"] = "FastFile"
     job.config("resourceconfig", {"hosts": ["algo-1", "algo-2"]})
-    assert "2 instances" in str(job.run(num_round=2).failure)
+    assert "_kfold" in str(job.run(num_round=2, _kfold=2).failure)
 
 
 def test_checkpoints_are_left_and_gone_on_from(job: Job, in_xgboost: Callable[..., Any]) -> None:

@@ -57,7 +57,7 @@ result = {
     "csv": encoder.encode([[1, 2], [3, 4]], types.CSV),
     "handler": handler.default_output_fn([1, 2], "application/json"),
     "refused": [refused(encoders.decode, "", "text/html"), refused(encoder.encode, [], "text/html"),
-                refused(distributed.rabit_run, print, {}, True, ["algo-1", "algo-2"], "algo-1")],
+                refused(distributed.rabit_run, print, {}, False, ["algo-1"], "algo-1")],
     "arguments": mapping.to_cmd_args({"epochs": 3, "v": True, "a_b": "c"}),
     "variables": mapping.to_env_vars({"model_dir": "/m", "hosts": ["a"], "nothing": None}),
     "accept": utils.parse_accept("text/csv;q=0.9, application/json"),

@@ -239,6 +239,52 @@ def test_script_mode_with_the_containers_own_helpers(session, role, folder, canc
     assert f"features {features.shape[1]} xgboost 1.7" in log
 
 
+TOGETHER = """
+import json, os, pathlib
+import xgboost
+from sagemaker_xgboost_container import distributed
+from sagemaker_xgboost_container.data_utils import get_dmatrix
+
+def fit(train, is_master):
+    model = xgboost.train({"objective": "binary:logistic"}, train, 3, evals=[(train, "train")])
+    if is_master:
+        model.save_model(os.environ["SM_MODEL_DIR"] + "/xgboost-model")
+        print("rows of the first", train.num_row())
+
+hosts = json.loads(os.environ["SM_HOSTS"])
+train = get_dmatrix(os.environ["SM_CHANNEL_TRAIN"], "csv")
+distributed.rabit_run(exec_fun=fit, args={"train": train}, include_in_training=train is not None, hosts=hosts,
+                      current_host=os.environ["SM_CURRENT_HOST"], update_rabit_args=True)
+"""
+
+
+def test_two_hosts_train_one_model(session, role, folder, generic, image, cancer, s3, archive):
+    train, _, _, _ = cancer
+    bucket, key = train.removeprefix("s3://").split("/", 1)
+    lines = s3.get_object(Bucket=bucket, Key=key)["Body"].read().splitlines(keepends=True)
+    for number in (1, 2):
+        s3.put_object(Bucket=bucket, Key=f"v2/halves/{number}.csv", Body=b"".join(lines[number::2]))
+    halves = TrainingInput(f"s3://{bucket}/v2/halves", content_type="text/csv", distribution="ShardedByS3Key")
+    by_script = XGBoost(
+        entry_point="train.py",
+        source_dir=folder({"train.py": TOGETHER}),
+        framework_version=VERSION,
+        role=role,
+        instance_count=2,
+        instance_type="ml.m5.large",
+        sagemaker_session=session,
+    )
+    by_script.fit({"train": halves})
+    assert list(archive(s3, by_script.model_data)) == ["xgboost-model"]
+    assert f"rows of the first {len(lines[1::2])}" in "\n".join(log_of(session, by_script))
+    built_in = generic(
+        image, instance_count=2, hyperparameters={"objective": "binary:logistic", "num_round": 4, "eval_metric": "auc"}
+    )
+    built_in.fit({"train": halves})
+    assert list(archive(s3, built_in.model_data)) == ["xgboost-model"]
+    assert built_in.training_job_analytics.dataframe()["value"].max() > 0.9
+
+
 SERVING = """
 import json, os, pickle
 import xgboost

@@ -5,4 +5,6 @@ from __future__ import annotations
 
 
 def start_server(module_app: str) -> None:
-    raise NotImplementedError(f"There is no need to start a server for {module_app}: its functions are called directly.")
+    raise NotImplementedError(
+        f"There is no need to start a server for {module_app}: its functions are called directly."
+    )

@@ -20,7 +20,10 @@ from sagemaker_xgboost_container.metrics import custom_metrics
 
 @dataclass
 class Plan:
-    """``parameters`` are XGBoost's own. ``metrics`` in the order asked for. ``stop_metric`` None: the last one."""
+    """``parameters`` are XGBoost's own. ``metrics`` in the order asked for. ``stop_metric`` None: the last one.
+
+    On several hosts, ``average`` makes the mean of scores that hosts have worked out of their own data; ``silent``:
+    another of them prints and keeps."""
 
     parameters: dict[str, Any]
     rounds: int
@@ -30,6 +33,8 @@ class Plan:
     checkpoints: str | None = None
     # Called with the model after a round, to keep it in case of a SIGTERM.
     keep: Callable[[Any], None] | None = None
+    average: Callable[[Sequence[float]], list[float]] | None = None
+    silent: bool = False
 
     def pairs(self) -> list[tuple[str, Any]]:
         """As every version of XGBoost takes them: a metric a pair."""
@@ -93,26 +98,35 @@ def _train(plan: Plan, data: Sequence[tuple[Any, str]], termination: Termination
         logging.info("Checkpoint loaded from %s", path)
         logging.info("Resuming from iteration %s", start)
     booster = xgboost.Booster(plan.pairs(), [matrix for matrix, _ in data], path)
-    checkpoints = checkpointing.Checkpoints(plan.checkpoints) if plan.checkpoints else None
+    keeps = plan.checkpoints and not plan.silent
+    checkpoints = checkpointing.Checkpoints(plan.checkpoints) if keeps else None
     validated = len(data) > 1
     stopping = EarlyStopping(plan.stop_after, plan.stop_metric) if plan.stop_after and validated else None
     for number in range(start, plan.rounds):
         booster.update(data[0][0], number)
-        scores = evaluated(booster, data, number, plan.metrics)
-        print(evaluation_line(number, scores), flush=True)
+        scores = evaluated(booster, data, number, plan.metrics, plan.average)
+        if not plan.silent:
+            print(evaluation_line(number, scores), flush=True)
         stop = stopping is not None and stopping.after_round(number, scores)
         last = stop or termination.asked or number + 1 == plan.rounds
         if checkpoints is not None:
             checkpoints.after_round(booster, number, last)
-        if plan.keep is not None:
+        if plan.keep is not None and not plan.silent:
             plan.keep(booster)
         if stop or termination.asked:
             break
     return _best(booster, stopping, plan.parameters.get("booster"))
 
 
-def evaluated(booster: Any, data: Sequence[tuple[Any, str]], number: int, metrics: Sequence[str]) -> Any:
-    """Scores by (data, metric): XGBoost's metrics, then the container's."""
+def evaluated(
+    booster: Any,
+    data: Sequence[tuple[Any, str]],
+    number: int,
+    metrics: Sequence[str],
+    average: Callable[[Sequence[float]], list[float]] | None = None,
+) -> Any:
+    """Scores by (data, metric): XGBoost's metrics, which are those of all hosts, then the container's, by ``average``
+    where there are several."""
     scores = {}
     for item in booster.eval_set(list(data), number).split("\t")[1:]:
         name, _, value = item.rpartition(":")
@@ -122,8 +136,9 @@ def evaluated(booster: Any, data: Sequence[tuple[Any, str]], number: int, metric
     for matrix, source in data if own else ():
         margins = booster.predict(matrix, output_margin=True)
         values = booster.predict(matrix)
-        for metric, value in custom_metrics.evaluate(own, matrix.get_label(), margins, values):
-            scores[source, metric] = value
+        found = custom_metrics.evaluate(own, matrix.get_label(), margins, values)
+        means = average([value for _, value in found]) if average else [value for _, value in found]
+        scores.update({(source, metric): mean for (metric, _), mean in zip(found, means)})
     return scores
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sagemaker_algorithm_toolkit.exceptions import UserError
 
-from sagemaker_xgboost_container import checkpointing
+from sagemaker_xgboost_container import checkpointing, distributed
 from sagemaker_xgboost_container.algorithm_mode import cross_validation
 from sagemaker_xgboost_container.algorithm_mode.boosting import Plan, Termination, leave_on_termination, train
 from sagemaker_xgboost_container.algorithm_mode.hyperparameters import validated
@@ -36,25 +36,30 @@ class Job:
         given = self._config("hyperparameters.json", {})
         values = validated(given)
         channels = self._channels()
-        hosts = self._config("resourceconfig.json", {}).get("hosts", ["algo-1"])
-        if len(hosts) > 1:
-            raise UserError(
-                f"Training on {len(hosts)} instances: XGBoost's distributed training is not supported here yet. "
-                "Set the instance count to 1."
-            )
+        cluster = self._config("resourceconfig.json", {})
+        hosts = cluster.get("hosts", ["algo-1"])
         weighted = values.pop("csv_weights", 0)
-        table = self._read(TRAIN_CHANNEL, channels, weighted)
+        table = self._read(TRAIN_CHANNEL, channels, weighted, needed=len(hosts) == 1)
         validation = self._read(VAL_CHANNEL, channels, weighted) if VAL_CHANNEL in channels else None
-        if validation is not None:
+        if table is not None and validation is not None:
             check_data_redundancy(self._path(TRAIN_CHANNEL), self._path(VAL_CHANNEL))
             _same_width(table, validation)
-        plan = self._plan(values)
+        plan = self._plan(values, together=len(hosts) > 1)
         folds, repeats = values.pop("_kfold", None), values.pop("_num_cv_round", 1)
         plan.parameters = _parameters(values)
-        if folds is None:
-            self._train(plan, table, validation)
-        else:
+        if folds is not None:
+            if len(hosts) > 1 or table is None:
+                raise UserError("_kfold: cross validation is done on one instance. Set the instance count to 1.")
             self._cross_validate(plan, table, validation, folds, repeats)
+            return
+        distributed.rabit_run(
+            exec_fun=self._train,
+            args={"plan": plan, "table": table, "validation": validation},
+            include_in_training=table is not None,
+            hosts=hosts,
+            current_host=cluster.get("current_host", hosts[0]),
+            update_rabit_args=True,
+        )
 
     def fail(self, message: str) -> None:
         """Say why, where SageMaker looks for it."""
@@ -88,8 +93,8 @@ class Job:
                 formats[name] = get_content_type(channel.get("ContentType"))
         return formats
 
-    def _plan(self, values: dict[str, Any]) -> Plan:
-        """Takes from ``values`` what is not XGBoost's."""
+    def _plan(self, values: dict[str, Any], together: bool) -> Plan:
+        """Takes from ``values`` what is not XGBoost's. ``together``: on several hosts, which end in the same round."""
         objective_metric = values.pop("_tuning_objective_metric", None)
         metrics = list(values.pop("eval_metric", ()))
         tuned = objective_metric.partition(":")[2] if objective_metric else None
@@ -103,9 +108,11 @@ class Job:
             stop_after=values.pop("early_stopping_rounds", None),
             stop_metric=tuned or (metrics[-1] if metrics else None),
             checkpoints=self._checkpoints(),
+            average=distributed.average if together else None,
         )
         if values.pop("save_model_on_termination", "false") == "true":
-            self._termination.install()
+            if not together:
+                self._termination.install()
             saver = checkpointing.Saver()
             plan.keep = lambda model: self._keep(model, saver)
         values.pop("use_dask_gpu_training", None)
@@ -127,24 +134,29 @@ class Job:
     def _path(self, channel: str) -> str:
         return os.path.join(self._root, "input", "data", channel)
 
-    def _read(self, channel: str, formats: Mapping[str, str], weighted: int) -> Table:
+    def _read(self, channel: str, formats: Mapping[str, str], weighted: int, needed: bool = True) -> Table | None:
+        """None, where a host has no data and may have none."""
         table = get_table(self._path(channel), formats[channel], weighted)
         if table is None or not len(table.labels):
+            if not needed:
+                return None
             which = "training" if channel == TRAIN_CHANNEL else channel
             raise UserError(f"No data in {which} channel path {self._path(channel)}")
         return table
 
     # -- the work
 
-    def _train(self, plan: Plan, table: Table, validation: Table | None) -> None:
+    def _train(self, plan: Plan, table: Table, validation: Table | None, is_master: bool) -> None:
         data = [(table.dmatrix(), "train")]
-        logging.info("Single node training.")
+        logging.info("Single node training." if plan.average is None else "Distributed node training.")
         logging.info("Train matrix has %s rows and %s columns", data[0][0].num_row(), data[0][0].num_col())
         if validation is not None:
             data.append((validation.dmatrix(), "validation"))
             logging.info("Validation matrix has %s rows", data[1][0].num_row())
+        plan.silent = not is_master
         model = train(plan, data, self._termination)
-        self._save(model, MODEL_NAME)
+        if is_master:
+            self._save(model, MODEL_NAME)
         leave_on_termination(self._termination)
 
     def _cross_validate(self, plan: Plan, table: Table, validation: Table | None, folds: int, repeats: int) -> None:
