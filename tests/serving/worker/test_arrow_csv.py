@@ -22,18 +22,41 @@ print(json.dumps([None if rows is None else rows.tolist() for rows in map(arrow_
 """
 
 
+READER = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from worker import arrow_csv
+reader = arrow_csv.Reader()
+texts = json.load(sys.stdin)
+print(json.dumps([[reader.rows(text) is not None, "pyarrow" in sys.modules] for text in texts]))
+"""
+
+
 @pytest.fixture(scope="module")
-def read():
+def run():
     folder = Path(os.environ.get("SELFMAKER_ENVIRONMENTS") or ROOT / ".cache" / "environments")
     python = Environments(folder).for_image(IMAGE, None, print)[1].python
     source = Path(selfmaker.serving.worker.__file__).parent.parent
 
-    def run(*texts):
-        command = [python, "-c", PROGRAM, str(source)]
+    def run(program, *texts):
+        command = [python, "-c", program, str(source)]
         done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=True)
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def read(run):
+    return lambda *texts: run(PROGRAM, *texts)
+
+
+def test_it_is_left_until_there_was_enough_to_read(run):
+    body, small, wide = "1.25,2.5\n" * 10_000, "1,2\n" * 100, ",".join(["1.5"] * 10_000)
+    assert run(READER, small, body, wide, body) == [[False, False]] * 4
+    assert run(READER, body, body, body, small, wide, body) == [
+        [False, False], [False, False], [True, True], [False, True], [False, True], [True, True],
+    ]  # fmt: skip
 
 
 def test_numbers_are_read_exactly_and_other_bodies_are_left(read):

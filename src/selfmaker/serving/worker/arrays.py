@@ -20,6 +20,7 @@ from .formats import CSV, JSON, JSON_LINES, NPY, NPZ, UnsupportedFormatError, js
 
 PLAIN_NUMBERS = b"0123456789+-.eE, \t\n"
 LONG = 4096  # characters from which another reader is faster
+_ARROW = arrow_csv.Reader()
 
 
 def csv_rows(text: str, delimiter: str = ",") -> Any:
@@ -49,10 +50,9 @@ def _numeric_rows(text: str, delimiter: str) -> Any:
 def many_rows(text: str) -> Any:
     """The rows of a long text of nothing but plain numbers, at half the cost of the JSON parser: by NumPy's own reader,
     held to have read everything, or by PyArrow's. None where they have not."""
-    if len(text) > arrow_csv.LARGE:
-        rows = arrow_csv.rows(text)
-        if rows is not None:
-            return rows
+    rows = _ARROW.rows(text)
+    if rows is not None:
+        return rows
     lines = text.split("\n")
     width = lines[0].count(",") + 1
     if any(line.count(",") + 1 != width for line in lines):
