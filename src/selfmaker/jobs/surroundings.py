@@ -9,6 +9,7 @@ from selfmaker import ids
 from selfmaker.client.environment import SITE, Connection, job_environment
 from selfmaker.errors import Invalid, NotFound
 from selfmaker.executors.protocol import Access
+from selfmaker.jobs import named_places
 from selfmaker.jobs.folder import JobFolder
 from selfmaker.jobs.gpus import gpus_of
 from selfmaker.jobs.spec import JobSpec
@@ -83,12 +84,16 @@ class Surroundings:
         scratch = folder.host(name) / "scratch"
         scratch.mkdir(parents=True)
         stream = f"{spec.name}/{name}-{int(job.created)}"
+        named = named_places.mounts(inherited_environment(INHERITED, INHERITED_PREFIXES))
+        every = (*COMMON_MOUNTS, *named, *mounts)
         self.logs.register(spec.region, spec.log_group, stream, folder.log(name), int(job.created * 1000))
         return {
             "name": name,
             "address": f"127.0.0.{index + 1}",
             "scratch": str(scratch),
-            "mounts": [[str(source), target, access.value] for source, target, access in (*COMMON_MOUNTS, *mounts)],
+            "mounts": [
+                [str(source), target, access.value] for source, target, access in (*COMMON_MOUNTS, *named, *mounts)
+            ],
             "variables": {**variables, "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))},
             "remarks": remarks,
         }

@@ -132,6 +132,25 @@ def test_of_the_servers_settings_only_its_address_reaches_the_job(seen):
     assert names in ([], ["SELFMAKER_ENDPOINT_URL"])
 
 
+def test_places_that_the_servers_variables_name_are_there(account_on, new_server, tmp_path, monkeypatch):
+    wheels, bundle = tmp_path / "wheels", tmp_path / "ca.pem"
+    wheels.mkdir()
+    (wheels / "a.whl").write_text("")
+    bundle.write_text("trusted")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    account = account_on(new_server())
+    looks = """
+import json, os
+seen = {"wheels": os.listdir(os.environ["PIP_FIND_LINKS"]), "trusted": open(os.environ["REQUESTS_CA_BUNDLE"]).read()}
+json.dump(seen, open("/opt/ml/model/seen.json", "w"))
+"""
+    described = account.succeed(looks)
+    assert json.loads(account.artifact(described)["seen.json"]) == {"wheels": ["a.whl"], "trusted": "trusted"}
+    other = "import os; assert not os.path.exists(os.environ['PIP_CERT'])"  # a request may name any file
+    account.succeed(other, Environment={"PIP_CERT": str(tmp_path / "home0")})
+
+
 def test_the_job_can_reach_its_own_account(account):
     source = """
 import os, urllib.request, pathlib
