@@ -111,8 +111,7 @@ def update_inference_component(call: Call, request: Request) -> Output:
     before: dict[str, Any] = row.state.get("asked", {}).get(serving.get("id"), {})
     kept: dict[str, Any] = {serving.get("id", ""): before, spec.id: {**before, **members}}
     state: dict[str, Any] = {"FailureReason": None, "asked": kept}
-    if "DeploymentConfig" in request:
-        state["DeploymentConfig"] = request["DeploymentConfig"]
+    state["LastDeploymentConfig"] = request.get("DeploymentConfig")
     try:
         call.use(InferenceComponents).update(call.region, row.name, spec, state)
     except NotFound:
@@ -250,7 +249,7 @@ def _described(call: Call, row: Resource) -> dict[str, Any]:
         "CreationTime": row.created,
         "LastModifiedTime": row.modified,
         "FailureReason": row.state.get("FailureReason"),
-        "LastDeploymentConfig": row.state.get("DeploymentConfig"),
+        "LastDeploymentConfig": row.state.get("LastDeploymentConfig"),
     }
 
 

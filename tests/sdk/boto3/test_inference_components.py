@@ -131,6 +131,27 @@ def test_a_component_changes_its_model_and_its_copies_and_goes(account, host):
     assert "no luck" in described["FailureReason"]
     assert described["InferenceComponentStatus"] == "InService"
     assert ask(account, host, name)["name"] == "after"
+    alarms = account.server.client("cloudwatch")
+    alarms.put_metric_alarm(AlarmName=name, Namespace="n", MetricName="m", Statistic="Sum", Period=3600,
+                            EvaluationPeriods=1, Threshold=1.0, ComparisonOperator="GreaterThanThreshold")  # fmt: skip
+    alarms.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+    rolling = {
+        "RollingUpdatePolicy": {
+            "MaximumBatchSize": {"Type": "COPY_COUNT", "Value": 1},
+            "WaitIntervalInSeconds": 0,
+            "MaximumExecutionTimeoutInSeconds": 600,
+        },
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name}]},
+    }
+    account.sagemaker.update_inference_component(
+        InferenceComponentName=name,
+        Specification={"ModelName": model(account, name="alarming")},
+        DeploymentConfig=rolling,
+    )
+    described = settled(account, name)
+    assert f"alarms transitioned to ALARM state while it was under way: {name}" in described["FailureReason"]
+    assert described["LastDeploymentConfig"] == rolling
+    assert ask(account, host, name)["name"] == "after"
     for count in (2, 0):
         account.sagemaker.update_inference_component_runtime_config(
             InferenceComponentName=name, DesiredRuntimeConfig={"CopyCount": count}
