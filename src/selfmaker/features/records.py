@@ -75,11 +75,12 @@ class Records:
 
         self._write(group, terms, work)
 
-    def get(self, group: Group, identifier: str) -> Record | None:
-        """The record that is there. Raises Invalid for a group without an online store."""
+    def get(self, group: Group, *identifiers: str) -> list[Record | None]:
+        """The records that are there, at one moment. Raises Invalid for a group without an online store."""
         if not group.online:
             raise Invalid(f"The feature group [{group.name}] has no OnlineStore: its records cannot be read here")
-        return _living(self._database.read(lambda c: feature_records.find(c, group.id, identifier)))
+        found = self._database.read(lambda c: [feature_records.find(c, group.id, one) for one in identifiers])
+        return [_living(record) for record in found]
 
     def delete(self, group: Group, identifier: str, text: str, mode: str, terms: Terms) -> None:
         """A marker takes the record's place, or nothing does (``HARD``). Raises Invalid."""

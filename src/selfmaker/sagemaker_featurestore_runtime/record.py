@@ -38,7 +38,7 @@ def update_record(call: Call, request: Request) -> Output:
 def get_record(call: Call, request: Request) -> Output:
     group = _group(call, request)
     with _in_aws_words():
-        record = call.use(Records).get(group, request["RecordIdentifierValueAsString"])
+        [record] = call.use(Records).get(group, request["RecordIdentifierValueAsString"])
         if record is None:
             return {}
         return _told(group, record, request.get("FeatureNames"), request)
@@ -48,17 +48,19 @@ def get_record(call: Call, request: Request) -> Output:
 def batch_get_record(call: Call, request: Request) -> Output:
     records, errors = [], []
     for wanted in request["Identifiers"]:
-        name = wanted["FeatureGroupName"]
-        for identifier in wanted["RecordIdentifiersValueAsString"]:
-            about = {"FeatureGroupName": name, "RecordIdentifierValueAsString": identifier}
-            try:
-                group = _group(call, wanted)
-                with _in_aws_words():
-                    record = call.use(Records).get(group, identifier)
-                    if record is not None:
-                        records.append({**about, **_told(group, record, wanted.get("FeatureNames"), request)})
-            except AwsError as error:
-                errors.append({**about, "ErrorCode": error.code, "ErrorMessage": error.message})
+        name, identifiers = wanted["FeatureGroupName"], wanted["RecordIdentifiersValueAsString"]
+        about = [{"FeatureGroupName": name, "RecordIdentifierValueAsString": identifier} for identifier in identifiers]
+        try:
+            group = _group(call, wanted)
+            with _in_aws_words():
+                found = call.use(Records).get(group, *identifiers)
+                records += [
+                    {**one, **_told(group, record, wanted.get("FeatureNames"), request)}
+                    for one, record in zip(about, found, strict=True)
+                    if record is not None
+                ]
+        except AwsError as error:
+            errors += [{**one, "ErrorCode": error.code, "ErrorMessage": error.message} for one in about]
     return {"Records": records, "Errors": errors, "UnprocessedIdentifiers": []}
 
 
