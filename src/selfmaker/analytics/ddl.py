@@ -19,7 +19,10 @@ _CREATE_DATABASE = re.compile(
 _DROP_DATABASE = re.compile(
     rf"\s*DROP\s+(?:DATABASE|SCHEMA)\s+(?P<soft>IF\s+EXISTS\s+)?{_WHOLE}\s*(?P<all>CASCADE)?\s*;?\s*", _FLAGS
 )
-_SHOW_TABLES = re.compile(rf"\s*SHOW\s+TABLES(?:\s+IN\s+{_WHOLE})?\s*;?\s*", _FLAGS)
+_SHOW_TABLES = re.compile(
+    rf"\s*SHOW\s+TABLES(?:\s+(?:IN|FROM)\s+{_WHOLE})?(?:\s+(?:LIKE\s+)?'(?P<pattern>[^']*)')?\s*;?\s*", _FLAGS
+)
+_ADD_PARTITION = re.compile(rf"\s*ALTER\s+TABLE\s+{_WHOLE}\s+ADD\s+(?:IF\s+NOT\s+EXISTS\s+)?PARTITION\b.+", _FLAGS)
 _SHOW_DATABASES = re.compile(r"\s*SHOW\s+(?:DATABASES|SCHEMAS)\s*;?\s*", _FLAGS)
 _SHOW_PARTITIONS = re.compile(rf"\s*SHOW\s+PARTITIONS\s+{_WHOLE}\s*;?\s*", _FLAGS)
 _SHOW_CREATE = re.compile(rf"\s*SHOW\s+CREATE\s+TABLE\s+{_WHOLE}\s*;?\s*", _FLAGS)
@@ -49,10 +52,10 @@ _STORED = {"PARQUET": PARQUET, "TEXTFILE": LAZY, "JSONFILE": "org.openx.data.jso
 
 @dataclass(frozen=True)
 class Statement:
-    """What is to be done: ``act`` is create, drop, repair, create_database, drop_database, show_tables,
-    show_databases, show_partitions, show_create or describe; or create_as, insert or unload, which store the result of
-    ``query`` below ``location`` or in the table, by ``partitions``, in ``columns`` (none: all of the table).
-    ``soft``: no error when there is nothing to do."""
+    """What is to be done: ``act`` is create, drop, repair, create_database, drop_database, show_tables (like ``name``),
+    show_databases, show_partitions, show_create, add_partition (at the locations in ``columns``) or describe; or
+    create_as, insert or unload, which store the result of ``query`` below ``location`` or in the table, by
+    ``partitions``, in ``columns`` (none: all of the table). ``soft``: no error when there is nothing to do."""
 
     act: str
     database: str = ""
@@ -101,7 +104,11 @@ def parse(sql: str, database: str) -> Statement | None:
             cascade = bool(found.groupdict().get("all"))
             return Statement(act, _plain(found["name"]), soft=bool(found["soft"]), cascade=cascade)
     if found := _SHOW_TABLES.fullmatch(sql):
-        return Statement("show_tables", _plain(found["name"]) if found["name"] else database)
+        where = _plain(found["name"]) if found["name"] else database
+        return Statement("show_tables", where, found["pattern"] or "*")
+    if found := _ADD_PARTITION.fullmatch(sql):
+        where, name = _split(found["name"], database)
+        return Statement("add_partition", where, name, columns=tuple(_LOCATION.findall(sql)))
     return Statement("show_databases") if _SHOW_DATABASES.fullmatch(sql) else None
 
 

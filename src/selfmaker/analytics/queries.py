@@ -126,7 +126,7 @@ class Queries:
             else:
                 lines = statements.perform(self._resources, row.region, statement)
             self._store(row, "".join(f"{line}\n" for line in lines).encode(), ".txt")
-            return {"kind": "DDL", "lines": lines, "columns": []}
+            return {"kind": "DDL", "lines": lines, "columns": statements.columns_of(statement.act)}
         with self._sandbox.place() as place:
             scanned = self._query(row, place, sql)
             return self._keep(row, place / "work", scanned)

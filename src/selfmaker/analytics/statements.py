@@ -1,6 +1,8 @@
 """What the statements about tables and databases do, and how the objects of a table are read."""
 
+import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from sqlalchemy import Connection
@@ -27,7 +29,9 @@ def perform(resources: Resources, region: str, statement: Statement) -> list[str
                     raise _no_table(statement) from None
             return []
         case "show_tables":
-            return sorted(row.document["Name"] for row in tables_in(resources, region, database))
+            wanted = [re.sub(r"([?\[])", r"[\1]", part) for part in name.lower().split("|")]  # only * is Hive's
+            names = (str(row.document["Name"]) for row in tables_in(resources, region, database))
+            return sorted(one for one in names if any(fnmatchcase(one, part) for part in wanted))
         case "show_databases":
             return databases(resources, region)
         case "create_database":
@@ -35,11 +39,25 @@ def perform(resources: Resources, region: str, statement: Statement) -> list[str
         case "drop_database":
             return _drop_database(resources, region, statement)
     table = found(resources, region, statement)
-    if statement.act == "repair":
+    if statement.act == "add_partition":
+        _check_partitions(table, statement.columns)
+    if statement.act in ("repair", "add_partition"):
         return []
     if statement.act == "show_create":
         return _definition(table)
     return [f"{column:<20}\t{kind:<20}\t{'':<20}" for column, kind in (*table.columns, *table.partitions)]
+
+
+def columns_of(act: str) -> list[list[str]]:
+    """The columns of what a statement answers, as Athena calls them."""
+    names = {
+        "show_tables": ["tab_name"],
+        "show_databases": ["database_name"],
+        "show_partitions": ["partition"],
+        "show_create": ["createtab_stmt"],
+        "describe": ["col_name", "data_type", "comment"],
+    }
+    return [[name, "string"] for name in names.get(act, [])]
 
 
 def databases(resources: Resources, region: str) -> list[str]:
@@ -164,6 +182,14 @@ def found(resources: Resources, region: str, statement: Statement) -> Table:
         return catalog.table_of(resources.get(TABLE, region, f"{statement.database}.{statement.name}"))
     except NotFound:
         raise _no_table(statement) from None
+
+
+def _check_partitions(table: Table, locations: tuple[str, ...]) -> None:
+    """Raises Invalid for a partition elsewhere: those below the table's location are known by their folders."""
+    base = table.location.rstrip("/") + "/"
+    elsewhere = [uri for uri in locations if not uri.startswith(base) or "=" not in uri.removeprefix(base)]
+    if elsewhere or not table.partitions:
+        raise Invalid(f"NOT_SUPPORTED: partitions must be folders name=value below {base}, not {elsewhere}")
 
 
 def _definition(table: Table) -> list[str]:

@@ -154,6 +154,20 @@ def test_the_statement_that_makes_a_table_makes_it_again(sql: Sql, table: str) -
     assert "is not a partitioned table" in sql.problem(f"SHOW PARTITIONS {table}")
 
 
+def test_what_statements_show_has_columns(sql: Sql, table: str) -> None:
+    start, end = table.split("_")
+    for statement, names, first in (
+        (f"SHOW TABLES '{start}*{end}|nothing'", ["tab_name"], table),
+        (f"SHOW TABLES IN default LIKE '{table}'", ["tab_name"], table),
+        ("SHOW DATABASES", ["database_name"], "default"),
+        (f"DESCRIBE {table}", ["col_name", "data_type", "comment"], f"{'id':<20}\t{'bigint':<20}\t{'':<20}"),
+    ):
+        execution = sql.ended(sql.start(statement))
+        result = sql.athena.get_query_results(QueryExecutionId=execution["QueryExecutionId"])["ResultSet"]
+        assert [column["Name"] for column in result["ResultSetMetadata"]["ColumnInfo"]] == names
+        assert result["Rows"][0]["Data"][0]["VarCharValue"] == first
+
+
 def test_a_query_reaches_nothing_but_its_tables(sql: Sql, server: Any) -> None:
     place = server.home / "run" / "credentials.json"
     assert place.exists() and sql.rows(f"SELECT count(*) FROM glob('{place}')") == [["_col0"], ["0"]]
@@ -223,6 +237,8 @@ def test_rows_are_inserted_into_tables_and_their_partitions(sql: Sql) -> None:
         ["1", "a", "2023"], ["2", "b", "2024"], ["3", None, "2024"], ["4", "d", "2025"],
     ]  # fmt: skip
     assert sql.rows(f"SHOW PARTITIONS {name}")[-1] == ["year=2025"]
+    sql.rows(f"ALTER TABLE {name} ADD IF NOT EXISTS PARTITION (year = 2026) LOCATION '{place}year=2026/'")
+    assert "NOT_SUPPORTED" in sql.problem(f"ALTER TABLE {name} ADD PARTITION (year = 1) LOCATION 's3://elsewhere/1'")
     assert "TYPE_MISMATCH" in sql.problem(f"INSERT INTO {name} SELECT 1")
     assert "COLUMN_NOT_FOUND" in sql.problem(f"INSERT INTO {name} (nothing) SELECT 1")
     assert "TABLE_NOT_FOUND" in sql.problem("INSERT INTO nowhere SELECT 1")
