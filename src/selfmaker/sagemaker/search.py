@@ -42,8 +42,7 @@ class Kind:
 
 @operation("sagemaker", "Search")
 def search(call: Call, request: Request) -> Output:
-    resource = request["Resource"]
-    kind = _SEARCHABLE.get(resource, Kind(resource, _none))
+    kind = _kind(request["Resource"])
     documents, by_metrics = kind.documents(call), _names_metrics(request)
     if by_metrics:
         documents = kind.completed(call, documents)
@@ -60,6 +59,16 @@ def search(call: Call, request: Request) -> Output:
     if token is not None:
         output["NextToken"] = token
     return output
+
+
+def documents_of(call: Call, resource: str) -> Documents:
+    """All resources of a type, with all that can be searched for."""
+    kind = _kind(resource)
+    return kind.completed(call, kind.documents(call))
+
+
+def _kind(resource: str) -> Kind:
+    return _SEARCHABLE.get(resource, Kind(resource, _none))
 
 
 def _training_jobs(call: Call) -> Documents:

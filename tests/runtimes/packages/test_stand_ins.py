@@ -79,6 +79,37 @@ result = {
     }
 
 
+def test_hugging_faces_bodies(in_xgboost: Callable[..., Any]) -> None:
+    code = """
+import datetime, numpy
+from sagemaker_huggingface_inference_toolkit import content_types, decoder_encoder
+def status(function, *arguments):
+    try:
+        function(*arguments)
+    except Exception as error:
+        return error.status_code
+result = {
+    "json": decoder_encoder.decode('{"inputs": "a"}', content_types.JSON),
+    "csv": decoder_encoder.decode(b"inputs\\na\\nb", "text/csv; charset=utf-8"),
+    "questions": decoder_encoder.decode("question,context\\nq,c", content_types.CSV),
+    "bytes": len(decoder_encoder.decode(b"abc", "audio/wav")["inputs"]),
+    "encoded": decoder_encoder.encode([{"score": numpy.float32(0.5), "at": datetime.date(2026, 1, 2)}], "*/*"),
+    "rows": decoder_encoder.encode([{"label": "x", "score": 0.5}], content_types.CSV).splitlines(),
+    "refused": [status(decoder_encoder.decode, "a,b", "text/csv"), status(decoder_encoder.decode, "", "text/html"),
+                status(decoder_encoder.encode, 1, "text/csv"), status(decoder_encoder.encode, 1, "text/html")],
+}
+"""
+    assert in_xgboost(code) == {
+        "json": {"inputs": "a"},
+        "csv": {"inputs": ["a", "b"]},
+        "questions": {"inputs": [{"question": "q", "context": "c"}]},
+        "bytes": 3,
+        "encoded": '[{"score":0.5,"at":"2026-01-02"}]',
+        "rows": ["label,score", "x,0.5"],
+        "refused": [400, 415, 400, 415],
+    }
+
+
 def test_checkpointed_training_in_scripts(in_xgboost: Callable[..., Any], tmp_path: Any) -> None:
     code = """
 import os

@@ -154,6 +154,25 @@ def test_search(crowd, expression, expected):
     assert search(crowd, expression, SortBy="TrainingJobName", SortOrder="Ascending") == expected
 
 
+def test_suggestions_name_the_properties_that_there_are(crowd):
+    def suggested(hint):
+        query = {"PropertyNameQuery": {"PropertyNameHint": hint}}
+        given = crowd.sagemaker.get_search_suggestions(Resource="TrainingJob", SuggestionQuery=query)
+        return [suggestion["PropertyName"] for suggestion in given["PropertyNameSuggestions"]]
+
+    assert suggested("hyperparameters.ra") == ["HyperParameters.rank"]
+    assert suggested("Metrics.l") == ["Metrics.loss"]
+    assert "Tags.team" in suggested("Tags.")
+    assert "TrainingJobName" in suggested("training")
+    assert "ResourceConfig.InstanceType" in suggested("ResourceConfig")
+    assert suggested("NoSuchThing") == []
+    found = crowd.sagemaker.search(
+        Resource="TrainingJob",
+        SearchExpression={"Filters": [where(suggested("AlgorithmSpecification.TrainingI")[0], "Exists")]},
+    )
+    assert found["Results"]
+
+
 def test_search_finds_a_channel_by_nested_filter(account, channel):
     uri = account.put("nested/data.csv", "1")
     described = account.succeed("pass", InputDataConfig=[channel("lonely-channel", uri)], Environment={"WHO": "nested"})
