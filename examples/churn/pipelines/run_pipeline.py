@@ -4,9 +4,6 @@ import contextlib
 import json
 import sys
 
-import sagemaker
-from botocore.exceptions import WaiterError
-
 from pipelines.commands import parser, pipeline
 
 
@@ -18,6 +15,8 @@ def main(arguments=None):
     options_parser.add_argument("--parameters", type=json.loads, default={}, help="the execution's, as a JSON object")
     options_parser.add_argument("--no-wait", action="store_true", help="start it and leave")
     options = options_parser.parse_args(arguments)
+    import sagemaker  # takes seconds, which help and wrong arguments need not
+
     role = options.role_arn or sagemaker.get_execution_role()
     made = pipeline(options, role=role)
     upserted = made.upsert(role_arn=role, description=options.description, tags=options.tags)
@@ -29,6 +28,8 @@ def main(arguments=None):
 
 def follow(execution):
     """Wait for the end and say how each step ended; 0 when all is well."""
+    from botocore.exceptions import WaiterError
+
     with contextlib.suppress(WaiterError):  # what it is that failed follows
         execution.wait(delay=5, max_attempts=1440)
     for step in reversed(execution.list_steps()):

@@ -84,6 +84,8 @@ class AsynchronousCalls:
         try:
             told = json.loads(message.body)
             failure = _attempt(port, told)
+            if failure is not None:
+                _log.warning("call %d of %s failed: %s", message.received, told["target"], failure["message"])
             if failure is None:
                 self._messages.delete(QUEUE, message.sequence, message.id)
             elif message.received <= len(_RETRIES) and not failure["final"] and not self._closed.is_set():
