@@ -54,6 +54,14 @@ def described(row: Resource, name: str) -> dict[str, Any]:
     }
 
 
+def found(row: Resource, name: str) -> dict[str, Any]:
+    """As Search looks for it: ``Parameters.<key>`` is a path, and ``AllParameters`` holds all keys and values."""
+    document = described(row, name)
+    told = {parameter["Key"]: parameter.get("Value", "") for parameter in document["Parameters"]}
+    paths = {f"Parameters.{key}": value for key, value in told.items()}
+    return {**document, **paths, "AllParameters": [*told, *told.values()]}
+
+
 def _defined(row: Resource, name: str) -> str:
     if not any(definition["FeatureName"] == name for definition in row.document["FeatureDefinitions"]):
         message = f"Resource Not Found: the feature group {row.name} has no feature with FeatureName {name}"

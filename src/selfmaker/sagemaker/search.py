@@ -107,7 +107,7 @@ def _feature_groups(call: Call) -> Documents:
 def _feature_metadata(call: Call) -> Documents:
     rows = call.use(Resources).list(feature_group.KIND, call.region)
     features = [(row, definition["FeatureName"]) for row in rows for definition in row.document["FeatureDefinitions"]]
-    return [feature_metadata.described(row, name) for row, name in features]
+    return [feature_metadata.found(row, name) for row, name in features]
 
 
 def _tagged(call: Call, documents: Documents, arn: str) -> Documents:

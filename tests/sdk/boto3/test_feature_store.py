@@ -247,6 +247,17 @@ def test_what_is_said_of_a_feature(features) -> None:
     told = features.sagemaker.describe_feature_metadata(FeatureGroupName=name, FeatureName="x")
     assert told["Description"] == "a number" and told["Parameters"] == [{"Key": "k", "Value": "v"}]
     assert told["FeatureType"] == "Fractional"
+    for path, operator, value in (
+        ("Parameters.k", "Equals", "v"), ("AllParameters", "Contains", "V"), ("AllParameters", "Contains", "k"),
+    ):  # fmt: skip
+        filters = [
+            {"Name": "FeatureGroupName", "Operator": "Equals", "Value": name},
+            {"Name": path, "Operator": operator, "Value": value},
+        ]
+        found = features.sagemaker.search(Resource="FeatureMetadata", SearchExpression={"Filters": filters})["Results"]
+        assert [result["FeatureMetadata"] for result in found] == [
+            {key: value for key, value in told.items() if key != "ResponseMetadata"}
+        ]
     features.sagemaker.update_feature_metadata(FeatureGroupName=name, FeatureName="x", ParameterRemovals=["k"])
     told = features.sagemaker.describe_feature_metadata(FeatureGroupName=name, FeatureName="x")
     assert told["Parameters"] == [] and told["Description"] == "a number"
