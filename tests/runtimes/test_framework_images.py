@@ -60,6 +60,17 @@ def test_another_release_than_the_tags_is_noted(image: str, noted: bool) -> None
     assert bool(notes) == noted, notes
 
 
+@pytest.mark.parametrize(
+    ("version", "kept"),
+    [("4.4.2", {"packaging<22", "numpy<1.24"}), ("4.17.0", {"numpy<1.24"}), ("4.49.0", set())],
+)
+@pytest.mark.usefixtures("without_gpu")
+def test_old_transformers_have_packages_of_their_time(version: str, kept: set[str]) -> None:
+    image = f"{ECR}/huggingface-pytorch-training:1.10.2-transformers{version}-cpu-py38"
+    requirements = runtime_for(image).environment(parse_image(image)).requirements
+    assert kept == {"packaging<22", "numpy<1.24"} & set(requirements)
+
+
 def test_the_packages_are_those_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     def requirements(image: str, gpu: bool, machine: str = "x86_64") -> tuple[str, ...]:
         monkeypatch.setattr(gpus, "present", lambda: gpu)

@@ -61,7 +61,8 @@ class ProcessingKind:
         place = folder.host(name)
         layout = Layout(place / "ml")
         layout.output.mkdir(parents=True)
-        write_processing_config(layout, {**job.document, "ProcessingJobArn": job.arn}, name, spec.hosts)
+        limits = {"StoppingCondition": {"MaxRuntimeInSeconds": spec.max_runtime}}
+        write_processing_config(layout, {**limits, **job.document, "ProcessingJobArn": job.arn}, name, spec.hosts)
         mounts: list[MountRow] = [(place / "ml", ROOT, Access.READ_WRITE)]
         for number, given in enumerate(spec.inputs):
             data = given["S3Input"]

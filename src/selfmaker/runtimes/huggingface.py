@@ -14,6 +14,9 @@ REPOSITORIES = ("huggingface-pytorch-training", "huggingface-pytorch-inference")
 NEWEST = "4.56.2"
 COMPANIONS = ("accelerate", "datasets>=3", "sentencepiece")
 
+# Of transformers before these releases: they read their own requirements as packaging did then, and use names of
+# NumPy's that it has no more.
+_OF_THEIR_TIME = (((4, 6), "packaging<22"), ((4, 26), "numpy<1.24"))
 _TRANSFORMERS = re.compile(r"transformers(\d+\.\d+\.\d+)")
 
 
@@ -34,9 +37,14 @@ class Huggingface:
         return replace(
             base,
             name=f"huggingface-{version}-{base.name}",
-            requirements=(f"transformers=={version}", *base.requirements, *COMPANIONS),
+            requirements=(f"transformers=={version}", *base.requirements, *COMPANIONS, *_of_its_time(version)),
             notes=base.notes if told or not image.tag else (*base.notes, note),
         )
 
     def algorithm(self, image: ImageReference, python: Path) -> Command | None:
         return None
+
+
+def _of_its_time(version: str) -> tuple[str, ...]:
+    release = tuple(int(part) for part in version.split(".")[:2])
+    return tuple(requirement for before, requirement in _OF_THEIR_TIME if release < before)

@@ -1,5 +1,6 @@
 """From a CreateProcessingJob request to what the engine runs, with the checks that AWS makes beyond the model's."""
 
+import posixpath
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -57,18 +58,23 @@ def _check(call: Call, request: Request) -> None:
         raise invalid(f"ProcessingResources.ClusterConfig.{missing[0]} is required.")
     inputs = request.get("ProcessingInputs", [])
     outputs = request.get("ProcessingOutputConfig", {}).get("Outputs", [])
-    _check_unique("ProcessingInputs", (i["InputName"] for i in inputs))
-    _check_unique("ProcessingOutputConfig.Outputs", (o["OutputName"] for o in outputs))
+    _check_unique("InputName of ProcessingInputs", (i["InputName"] for i in inputs))
+    _check_unique("OutputName of ProcessingOutputConfig.Outputs", (o["OutputName"] for o in outputs))
     for given in inputs:
         _check_input(call, request, given)
     for output in outputs:
         _check_output(call, output)
+    places = [given["S3Input"]["LocalPath"] for given in inputs if not given.get("AppManaged", False)]
+    places += [output["S3Output"]["LocalPath"] for output in outputs if not output.get("AppManaged", False)]
+    _check_unique(
+        "LocalPath of ProcessingInputs and of ProcessingOutputConfig.Outputs", map(posixpath.normpath, places)
+    )
 
 
-def _check_unique(field: str, names: Iterable[str]) -> None:
-    repeated = [name for name, count in Counter(names).items() if count > 1]
+def _check_unique(field: str, values: Iterable[str]) -> None:
+    repeated = [value for value, count in Counter(values).items() if count > 1]
     if repeated:
-        raise invalid(f"{field}: names must be unique, repeated: {', '.join(repeated)}")
+        raise invalid(f"{field} must be unique, repeated: {', '.join(repeated)}")
 
 
 def _check_input(call: Call, request: Request, given: dict[str, Any]) -> None:

@@ -110,6 +110,7 @@ pathlib.Path("/opt/ml/output/message").write_text("12 rows")
     assert seen["flavour"] == "sour"
     assert seen["files"] == ["a/x.csv"]
     assert seen["job"]["ProcessingJobName"] == name
+    assert seen["job"]["StoppingCondition"] == {"MaxRuntimeInSeconds": 86400}
     assert seen["job"]["ProcessingJobArn"] == described["ProcessingJobArn"]
     assert seen["hosts"] == {"current_host": "algo-1", "hosts": ["algo-1"]}
     assert account.get(f"{data}/a/x.csv") == b"1,2\n"
@@ -271,3 +272,17 @@ def test_an_input_that_is_not_there_is_refused(processing, account):
     outside = processing.input("data", f"s3://{account.bucket}/processing", "/etc")
     with pytest.raises(ClientError, match="LocalPath"):
         processing.create("pass", ProcessingInputs=[outside])
+
+
+def test_two_things_have_no_place_in_common(processing, account):
+    uri = account.put("processing/place/a.csv", "1")
+    one = processing.input("one", uri, "/opt/ml/processing/in")
+    two = processing.input("two", uri, "/opt/ml/processing/in/")
+    for change in ({"ProcessingInputs": [one, two]}, {"ProcessingInputs": [one, {**two, "InputName": "one"}]}):
+        with pytest.raises(ClientError, match="must be unique") as caught:
+            processing.create("pass", **change)
+        assert caught.value.response["Error"]["Code"] == "ValidationException"
+    inside = processing.input("inside", uri, "/opt/ml/processing/in/deeper")
+    looks = "import os; assert sorted(os.listdir('/opt/ml/processing/in')) == ['a.csv', 'deeper']"
+    described = processing.ended(processing.create(looks, ProcessingInputs=[inside, one]))
+    assert described["ProcessingJobStatus"] == "Completed", described
