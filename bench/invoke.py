@@ -126,7 +126,7 @@ def rows_of(body: str, connections: int, figures: Table, peers: list[str]) -> li
         if name == best and body != "1 row":
             goal = _goal(theirs.cpu >= 1.5 * ours.cpu, f"1.5x a core, it is {theirs.cpu / ours.cpu:.1f}x")
         rows.append(
-            Row("invoke", f"{case}: {name}", ours.rate, theirs.rate, "1/s", f"{ours.rate / theirs.rate:.2g}x", goal)
+            Row("invoke", f"{case}: {name}", ours.rate, theirs.rate, "1/s", _times(ours.rate / theirs.rate), goal)
         )
     theirs = figures["FastAPI", body, connections]
     goal = _goal(own.rate >= 1.2 * theirs.rate, "1.2x") if body == "1 row" else ""
@@ -137,13 +137,13 @@ def rows_of(body: str, connections: int, figures: Table, peers: list[str]) -> li
             own.rate,
             theirs.rate,
             "1/s",
-            f"{own.rate / theirs.rate:.2g}x",
+            _times(own.rate / theirs.rate),
             goal,
         )
     )
     theirs = figures[best, body, connections]
-    rows.append(Row("invoke", f"{case}: p99, {best}", ours.p99, theirs.p99, "ms", f"{theirs.p99 / ours.p99:.2g}x", ""))
-    rows.append(Row("invoke", f"{case}: CPU, {best}", ours.cpu, theirs.cpu, "ms", f"{theirs.cpu / ours.cpu:.2g}x", ""))
+    rows.append(Row("invoke", f"{case}: p99, {best}", ours.p99, theirs.p99, "ms", _times(theirs.p99 / ours.p99), ""))
+    rows.append(Row("invoke", f"{case}: CPU, {best}", ours.cpu, theirs.cpu, "ms", _times(theirs.cpu / ours.cpu), ""))
     return rows
 
 
@@ -237,6 +237,10 @@ def _http(path: str, port: int, headers: dict[str, str], body: str) -> bytes:
 def _state(server: LocalServer) -> tuple[int, tuple[int, ...]]:
     document = json.loads((server.home / "run" / "server.json").read_text())
     return int(document["port"]), (int(document["pid"]),)
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}x" if ratio >= 10 else f"{ratio:.2g}x"
 
 
 def _goal(met: bool, words: str) -> str:
