@@ -86,11 +86,6 @@ BAD = {
         {"training": 3},
         "train.py took longer than the 3 seconds that it may",
     ),
-    "an exception": (
-        [(TRAIN, "    public = pd", "    raise ValueError('my own mistake')\n    public = pd")],
-        {},
-        "my own mistake",
-    ),
     "no model": (
         [(TRAIN, "    save_model(model, model_dir)\n\n", "    pass\n\n")],
         {},
@@ -143,7 +138,6 @@ BAD = {
         {},
         "no such column",
     ),
-    "huge predictions": ([], {"predictions": 1000}, "at most 1000 are allowed: predict yes or no for each target"),
 }
 
 
