@@ -54,9 +54,25 @@ def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
         mounts.append(Mount(plan.model, MODEL_DIR, Access.COPY_ON_WRITE))
     if plan.code is not None:
         mounts.append(Mount(plan.code, CODE_DIR, Access.COPY_ON_WRITE))
+    return RunSpec(
+        argv=(str(environment.python), "-c", _PROGRAM, _OURS, *arguments(plan)),
+        environment=_variables(plan),
+        directory=directory(plan),
+        scratch=run / "scratch",
+        mounts=tuple(mounts),
+        hidden=plan.hidden,
+        hostname="model",
+        # A program that serves has port 8080 to itself, unless it is to reach others: then it is told a free one.
+        network=plan.network and (programs is None or programs.network),
+    )
+
+
+def _variables(plan: WorkerPlan) -> dict[str, str]:
+    """The worker's environment; the container's own variables win."""
+    environment, programs = plan.environment, plan.environment.programs
     own = f"{programs.directory}:{_OURS}/selfmaker_worker/bin:" if programs is not None else ""
     path = f"{own}{environment.prefix / 'bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    variables = {
+    return {
         "PATH": path,
         "VIRTUAL_ENV": str(environment.prefix),
         "LANG": "C.UTF-8",
@@ -66,17 +82,6 @@ def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
         **(programs.variables if programs is not None else {}),
         **plan.variables,
     }
-    return RunSpec(
-        argv=(str(environment.python), "-c", _PROGRAM, _OURS, *arguments(plan)),
-        environment=variables,
-        directory=directory(plan),
-        scratch=run / "scratch",
-        mounts=tuple(mounts),
-        hidden=plan.hidden,
-        hostname="model",
-        # A program that serves has port 8080 to itself, unless it is to reach others: then it is told a free one.
-        network=plan.network and (programs is None or programs.network),
-    )
 
 
 def arguments(plan: WorkerPlan) -> list[str]:
