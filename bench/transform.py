@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from invoke import MODELS, tree
-from local_server import BUCKET, ROLE, ROOT, LocalServer, running
+from local_server import BUCKET, ROLE, ROOT, SKLEARN, LocalServer, running
 from report import Row, print_table
+from serving_load import tree
+from serving_peers import IMAGE as XGBOOST
 
 from selfmaker.runtimes.environments import Environments
 
@@ -31,6 +32,34 @@ MEGABYTE = 1 << 20
 TIMED, SMALL, LARGE = 150 * MEGABYTE, 100 * MEGABYTE, 2048 * MEGABYTE
 GOAL = 0.8
 FLAT = 1.25  # the most by which the large input's memory may exceed the small one's
+
+# By name: the image, how the model is trained, the script that loads it, and how the peer predicts.
+MODELS = {
+    "xgboost": (
+        XGBOOST,
+        "import numpy, xgboost\n"
+        "rows = numpy.random.RandomState(0).rand(2000, 12)\n"
+        "data = xgboost.DMatrix(rows, (rows.sum(axis=1) > 6).astype(int))\n"
+        "booster = xgboost.train({'objective': 'binary:logistic', 'max_depth': 6}, data, 100)\n"
+        "booster.save_model('model.json')\n",
+        "import os, xgboost\n"
+        "def model_fn(model_dir):\n"
+        "    booster = xgboost.Booster()\n"
+        "    booster.load_model(os.path.join(model_dir, 'model.json'))\n"
+        "    return booster\n",
+        "predictions = model.predict(xgboost.DMatrix(rows))",
+    ),
+    "sklearn": (
+        SKLEARN,
+        "import joblib, numpy\nfrom sklearn.linear_model import LogisticRegression\n"
+        "rows = numpy.random.RandomState(0).rand(2000, 12)\n"
+        "joblib.dump(LogisticRegression().fit(rows, rows.sum(axis=1) > 6), 'model.joblib')\n",
+        "import joblib, os\n"
+        "def model_fn(model_dir):\n"
+        "    return joblib.load(os.path.join(model_dir, 'model.joblib'))\n",
+        "predictions = model.predict(rows)",
+    ),
+}
 
 PEER = """
 import sys
@@ -171,7 +200,7 @@ def watched(home: Path) -> Any:
     def watch() -> None:
         while not done.wait(0.1):
             hosts = [pid for pid in running_processes() if b"selfmaker.transform.host" in command(pid, home)]
-            peak[0] = max(peak[0], sum(held(pid) for host in hosts for pid in tree(host)))
+            peak[0] = max(peak[0], sum(held(pid) for pid in tree(tuple(hosts))))
 
     thread = threading.Thread(target=watch)
     thread.start()
