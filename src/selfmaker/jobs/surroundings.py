@@ -91,9 +91,7 @@ class Surroundings:
             "name": name,
             "address": f"127.0.0.{index + 1}",
             "scratch": str(scratch),
-            "mounts": [
-                [str(source), target, access.value] for source, target, access in (*COMMON_MOUNTS, *named, *mounts)
-            ],
+            "mounts": [[str(source), target, access.value] for source, target, access in every],
             "variables": {**variables, "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))},
             "remarks": remarks,
         }

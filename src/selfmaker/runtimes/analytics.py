@@ -1,4 +1,4 @@
-"""The environment of the programs that write and read tables: DuckDB, SQLGlot, and the Python that the server runs on."""
+"""The environment of the programs that write and read tables: DuckDB, SQLGlot, and the server's own Python."""
 
 import sys
 
