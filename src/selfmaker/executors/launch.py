@@ -8,6 +8,7 @@ collection is off, signals are at their defaults, and it leaves only by ``os._ex
 
 import fcntl
 import gc
+import logging
 import os
 import select
 import signal
@@ -26,9 +27,12 @@ REFUSED = "refused"  # this machine does not let us; another way may work
 INVALID = "invalid"  # the spec asks for what cannot be
 BROKEN = "broken"  # a full disk and the like
 
+START_SECONDS = 60.0  # a sandbox stands within milliseconds; what has said nothing for so long never will
+_ATTEMPTS = 3
 _LOW_DESCRIPTORS = 10
 
 _forking = threading.Lock()
+_log = logging.getLogger(__name__)
 
 
 class Refused(Unavailable):
@@ -44,10 +48,20 @@ def launch(
     run. Raises Refused, Invalid or Unavailable.
     """
     syscalls.load()
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        pid = _fork(keeper, (theirs.fileno(), *kept), output)
-    message = ours.recv(65536)
+    for _ in range(_ATTEMPTS):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            pid = _fork(keeper, (theirs.fileno(), *kept), output)
+        message = _first_word(ours)
+        if message is not None:
+            break
+        _log.warning("a sandbox does not stand after %g seconds; it is built anew", START_SECONDS)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        ours.close()
+    else:
+        tidy()
+        raise Unavailable("the sandbox could not be built in time; is the machine overloaded?")
     if message[:1] == init.READY:
         notes = tuple(line for line in message[1:].decode("utf-8", "surrogateescape").split("\n") if line)
         return SandboxRun(pid, ours, notes, tidy)
@@ -55,6 +69,17 @@ def launch(
     os.waitpid(pid, 0)
     tidy()
     raise _failure(message)
+
+
+def _first_word(control: socket.socket) -> bytes | None:
+    """What the sandbox says first; None where it says nothing at all."""
+    control.settimeout(START_SECONDS)
+    try:
+        message = control.recv(65536)
+    except TimeoutError:
+        return None
+    control.settimeout(None)
+    return message
 
 
 def _failure(message: bytes) -> SelfmakerError:
