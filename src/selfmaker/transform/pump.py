@@ -144,11 +144,8 @@ class Pump:
         try:
             message = await answer
         except Unanswered as unanswered:
-            self._fail(
-                output,
-                "AlgorithmError",
-                f"{batch.named}: Unable to get response from algorithm: {unanswered.message}",
-            )
+            why = unanswered.message.removesuffix(" See the endpoint's log.")  # it is the job's, which the reason names
+            self._fail(output, "AlgorithmError", f"{batch.named}: Unable to get response from algorithm: {why}")
             return
         if message.status >= 300:
             self._refused(output, *await self._narrowed(batch, message))

@@ -343,7 +343,8 @@ def test_failing_requests_are_sent_again_as_often_as_the_job_says(transforms, ac
     assert "Unable to get response from algorithm" in described["FailureReason"]
     account.put(f"{base}/exit.csv", "exit")
     described = transforms.run(model, f"s3://{account.bucket}/{base}/exit.csv", ModelClientConfig=few)
-    assert "Unable to get response from algorithm" in described["FailureReason"]
+    reason = described["FailureReason"]
+    assert reason.endswith("worker process ended while it was at this request. See job logs for more information")
 
 
 def test_a_model_that_cannot_be_loaded_fails_the_job_with_its_reason(transforms, account):
