@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,8 @@ from serving_peers import IMAGE, Peer
 
 from selfmaker.runtimes.environments import Environments
 
-Table = dict[tuple[str, str, int], Figures]  # by side, body and connections
+Table = dict[tuple[str, str, int], dict[str, Figures]]  # by peer, body and connections; then by side
+Asked = tuple[Callable[[str], bytes], int, tuple[int, ...]]  # the request for a body, the port, the processes
 
 CONNECTIONS = (1, 16, 64)
 _WARMING = 8.0  # seconds in which the server has its spare workers ready
@@ -88,60 +89,62 @@ def run() -> list[Row]:
 
 
 def compared(server: LocalServer, environments: Environments, folder: Path) -> list[Row]:
-    """Ours and every peer, each in its turn."""
+    """Every peer in its turn, with ours beside it."""
     figures: Table = {}
-    for kind in OURS:
-        take(figures, kind, partial(signed, server, kind), _state(server))
     for peer in serving_peers.peers():
         _say(peer.name)
         with serving_peers.running(peer, environments, folder / "model.json") as up:
-            take(figures, peer.name, partial(plain, peer, up.port), (up.port, up.pids))
-    names = [peer.name for peer in serving_peers.peers()]
-    return [row for body in BODIES for n in CONNECTIONS for row in rows_of(body, n, figures, names)]
+            asked: dict[str, Asked] = {"default": (partial(signed, server, "default"), *_state(server))}
+            if peer.name == "FastAPI":
+                asked["own"] = (partial(signed, server, "own"), *_state(server))
+            asked[peer.name] = (partial(plain, peer, up.port), up.port, up.pids)
+            for (body, connections), found in take(asked).items():
+                figures[peer.name, body, connections] = found
+    return [row for body in BODIES for n in CONNECTIONS for row in rows_of(body, n, figures)]
 
 
-def take(figures: Table, name: str, request_of: Callable[[str], bytes], where: tuple[int, tuple[int, ...]]) -> None:
-    """Measure one side with both bodies at every number of connections; medians over the rounds."""
-    port, pids = where
+def take(asked: dict[str, Asked]) -> dict[tuple[str, int], dict[str, Figures]]:
+    """Measure all sides with both bodies at every number of connections, by turns, so that what else the machine does
+    is the same for all; medians over the rounds."""
+    figures: dict[tuple[str, int], dict[str, Figures]] = {}
     for label, body in BODIES.items():
-        side = Side(name, port, pids, request_of(body))
-        measure(side, 4, 0.5)
+        sides = [Side(name, port, pids, request_of(body)) for name, (request_of, port, pids) in asked.items()]
+        for side in sides:
+            measure(side, 4, 0.5)
         for connections in CONNECTIONS:
-            found = [measure(side, connections, SECONDS) for _ in range(ROUNDS)]
-            columns = zip(*((f.rate, f.p50, f.p99, f.cpu) for f in found), strict=True)
-            figures[name, label, connections] = Figures(*(statistics.median(column) for column in columns))
+            rounds = [[measure(side, connections, SECONDS) for side in sides] for _ in range(ROUNDS)]
+            of_sides = zip(*rounds, strict=True)
+            figures[label, connections] = {
+                side.name: median(found) for side, found in zip(sides, of_sides, strict=True)
+            }
+    return figures
 
 
-def rows_of(body: str, connections: int, figures: Table, peers: list[str]) -> list[Row]:
+def median(found: Sequence[Figures]) -> Figures:
+    columns = zip(*((f.rate, f.p50, f.p99, f.cpu) for f in found), strict=True)
+    return Figures(*(statistics.median(column) for column in columns))
+
+
+def rows_of(body: str, connections: int, figures: Table) -> list[Row]:
     case = f"{body}, {connections} connection{'s' if connections > 1 else ''}"
-    ours, own = figures["default", body, connections], figures["own", body, connections]
-    best = max(peers, key=lambda name: figures[name, body, connections].rate)
+    found = {peer: sides for (peer, *rest), sides in figures.items() if rest == [body, connections]}
+    best = max(found, key=lambda name: found[name][name].rate / found[name]["default"].rate)
     rows = []
-    for name in peers:
-        theirs = figures[name, body, connections]
+    for name, sides in found.items():
+        ours, theirs = sides["default"], sides[name]
         goal = ""
         if name == best and body == "1 row":
             wanted = 1.5 if connections == 1 else 5.0
             goal = _goal(ours.rate >= wanted * theirs.rate, f"best peer, {wanted:g}x")
         if name == best and body != "1 row":
             goal = _goal(theirs.cpu >= 1.5 * ours.cpu, f"1.5x a core, it is {theirs.cpu / ours.cpu:.1f}x")
-        rows.append(
-            Row("invoke", f"{case}: {name}", ours.rate, theirs.rate, "1/s", _times(ours.rate / theirs.rate), goal)
-        )
-    theirs = figures["FastAPI", body, connections]
+        ratio = _times(ours.rate / theirs.rate)
+        rows.append(Row("invoke", f"{case}: {name}", ours.rate, theirs.rate, "1/s", ratio, goal))
+    own, theirs = found["FastAPI"]["own"], found["FastAPI"]["FastAPI"]
     goal = _goal(own.rate >= 1.2 * theirs.rate, "1.2x") if body == "1 row" else ""
-    rows.append(
-        Row(
-            "invoke",
-            f"{case}: own functions, FastAPI",
-            own.rate,
-            theirs.rate,
-            "1/s",
-            _times(own.rate / theirs.rate),
-            goal,
-        )
-    )
-    theirs = figures[best, body, connections]
+    ratio = _times(own.rate / theirs.rate)
+    rows.append(Row("invoke", f"{case}: own functions, FastAPI", own.rate, theirs.rate, "1/s", ratio, goal))
+    ours, theirs = found[best]["default"], found[best][best]
     rows.append(Row("invoke", f"{case}: p99, {best}", ours.p99, theirs.p99, "ms", _times(theirs.p99 / ours.p99), ""))
     rows.append(Row("invoke", f"{case}: CPU, {best}", ours.cpu, theirs.cpu, "ms", _times(theirs.cpu / ours.cpu), ""))
     return rows
