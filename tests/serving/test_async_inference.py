@@ -121,3 +121,19 @@ def test_an_endpoint_that_goes_takes_its_queue_with_it(world):
     queue.add(REGION, "e", clock.now(), document("late"))
     assert world.gone()
     assert queue.count(REGION, "e") == 0
+
+
+def test_what_comes_while_there_are_no_instances_waits_for_the_first_even_over_a_restart(world):
+    world.objects.put("box", "in", b"{}")
+    world.endpoints.adjust(REGION, "e", {}, {"v1": 0})
+    assert world.settled().status == "InService"
+    assert world.endpoints._in_service.get((REGION, "e")).fleet.variants["v1"].ready == 0
+    world.endpoints.accept(REGION, "e", document("early"))
+    world.restart()
+    assert world.settled().status == "InService"
+    world.endpoints.accept(REGION, "e", document("late"))
+    with pytest.raises(NotFound):
+        world.objects.head("box", "out/early.out")
+    world.endpoints.adjust(REGION, "e", {}, {"v1": 1})
+    for number in ("early", "late"):
+        assert json.loads(stored(world, f"out/{number}.out"))["name"] == "m"
