@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from selfmaker.jobs.folder import read_json_lines
-from selfmaker.jobs.recorder import LONGEST_LINE, MetricFinder, Recorder
+from selfmaker.jobs.recorder import LONGEST_LINE, Recorder
 
 
 def texts(path: Path) -> list[str]:
@@ -32,15 +32,6 @@ def test_an_endless_line_is_cut(tmp_path: Path) -> None:
     recorder.write(b"x" * (2 * LONGEST_LINE + 5))
     recorder.close()
     assert [len(text) for text in texts(tmp_path / "log")] == [LONGEST_LINE, LONGEST_LINE, 5]
-
-
-def test_metrics_are_found_and_nonsense_is_passed_over(tmp_path: Path) -> None:
-    finder = MetricFinder(tmp_path / "metrics", [("loss", r"loss=(\S+)"), ("epoch", r"^epoch (\d+)")])
-    recorder = Recorder(tmp_path / "log", finder)
-    recorder.write(b"epoch 1 loss=0.5\nloss=nan loss=1\nloss=oops\nepoch 2 loss=-1.5e-3\n")
-    recorder.close()
-    found = [(m["name"], m["value"]) for m in read_json_lines(tmp_path / "metrics")]
-    assert found == [("loss", 0.5), ("epoch", 1.0), ("loss", -0.0015), ("epoch", 2.0)]
 
 
 def test_read_json_lines_passes_over_a_line_that_is_being_written(tmp_path: Path) -> None:

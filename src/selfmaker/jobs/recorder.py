@@ -1,17 +1,16 @@
-"""Keeps what a job prints: each line with its time, and the metrics that its definitions find in it.
+"""Keeps what a job prints: each line with its time.
 
 A log file holds one event a line, ``<epoch ms> <text>``, so that a byte offset is a position in the log. Imported by
 the supervisor: only light parts of the standard library.
 """
 
 import contextlib
-import json
 import os
-import re
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
+
+from selfmaker.jobs.metric_finder import MetricFinder
 
 LONGEST_LINE = 256 * 1024  # CloudWatch's limit for one event; a longer line is cut into several
 
@@ -20,7 +19,7 @@ class Recorder:
     """Records one host's output. Thread safe. A full disk loses log lines, never the job; what comes after ``close``
     is lost too (its descriptor's number may be another file's by then)."""
 
-    def __init__(self, path: Path, metrics: "MetricFinder | None" = None) -> None:
+    def __init__(self, path: Path, metrics: MetricFinder | None = None) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._closed = False
         self._lock = threading.Lock()
@@ -35,31 +34,32 @@ class Recorder:
             while len(self._rest) > LONGEST_LINE:
                 lines.append(self._rest[:LONGEST_LINE])
                 self._rest = self._rest[LONGEST_LINE:]
-            if lines:
-                self._record(lines)
+            pieces = self._record(lines)
+        self._scan(pieces)
 
     def say(self, text: str) -> None:
         """Record a remark of ours, line by line; an unfinished line of the host's ends before it."""
         with self._lock:
-            unfinished = [self._rest] if self._rest else []
+            pieces = self._record([self._rest] if self._rest else [])
             self._rest = b""
-            self._record([*unfinished, *(line.encode() for line in text.splitlines() or [""])])
+            self._record([line.encode() for line in text.splitlines() or [""]])
+        self._scan(pieces)
 
     def close(self) -> None:
         """Record an unfinished last line and make the log durable."""
         with self._lock:
-            if self._rest:
-                self._record([self._rest])
+            pieces = self._record([self._rest] if self._rest else [])
             with contextlib.suppress(OSError):
                 os.fsync(self._descriptor)
             self._closed = True
             os.close(self._descriptor)
+        self._scan(pieces)
 
-    def _record(self, lines: list[bytes]) -> None:
-        if self._closed:
-            return
-        now_ms = time.time_ns() // 1_000_000
-        prefix = b"%d " % now_ms
+    def _record(self, lines: list[bytes]) -> list[bytes]:
+        """What has been recorded: no line of it is too long."""
+        if self._closed or not lines:
+            return []
+        prefix = b"%d " % (time.time_ns() // 1_000_000)
         pieces = []
         for line in lines:
             text = line[:-1] if line.endswith(b"\r") else line
@@ -67,45 +67,16 @@ class Recorder:
                 pieces.append(text[:LONGEST_LINE])
                 text = text[LONGEST_LINE:]
             pieces.append(text)
-        block = b"".join([prefix + piece + b"\n" for piece in pieces])
         try:
-            _write_all(self._descriptor, block)
-            if self._metrics is not None:
-                self._metrics.scan(pieces, now_ms / 1000)
+            _write_all(self._descriptor, b"".join([prefix + piece + b"\n" for piece in pieces]))
         except OSError:
-            return
+            return []
+        return pieces
 
-
-class MetricFinder:
-    """Looks for metric values by regular expression and appends them to a JSON-lines file.
-
-    ``definitions`` are (name, expression) pairs; the first group of a match must be a number, else it is passed over.
-    """
-
-    def __init__(self, path: Path, definitions: Sequence[Sequence[str]]) -> None:
-        self._path = path
-        self._definitions = [(name, re.compile(expression)) for name, expression in definitions]
-
-    def scan(self, lines: list[bytes], at: float) -> None:
-        found = []
-        for line in lines:
-            text = line.decode("utf-8", "replace")
-            for name, expression in self._definitions:
-                match = expression.search(text)
-                value = _number(match.group(1)) if match and match.groups() else None
-                if value is not None:
-                    found.append(json.dumps({"name": name, "value": value, "time": at}) + "\n")
-        if found:
-            with self._path.open("a") as file:
-                file.writelines(found)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text) if text is not None else None
-    except ValueError:
-        return None
-    return value if value is not None and value - value == 0 else None
+    def _scan(self, pieces: list[bytes]) -> None:
+        """Without the lock: whoever finds metrics may have something to say here."""
+        if pieces and self._metrics is not None:
+            self._metrics.scan(pieces, time.time())
 
 
 def _write_all(descriptor: int, block: bytes) -> None:

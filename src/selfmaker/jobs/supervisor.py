@@ -25,9 +25,11 @@ from selfmaker.executors.island import Island
 from selfmaker.executors.protocol import Exit, RunHandle
 from selfmaker.jobs import outcome, run_plan
 from selfmaker.jobs.folder import JobFolder
-from selfmaker.jobs.recorder import MetricFinder, Recorder
+from selfmaker.jobs.metric_finder import MetricFinder
+from selfmaker.jobs.recorder import Recorder
 
 _CHUNK = 256 * 1024
+_TURN = 0.5  # seconds of looking for metrics between looks at everything else
 _GLANCE = 5.0  # seconds between looks whether the job's folder is still there
 
 
@@ -81,9 +83,9 @@ class Supervisor:
     def run(self) -> None:
         plan = self._plan
         definitions = plan["metric_definitions"]
+        finder = self._finder = MetricFinder(self._folder.metrics, definitions, self._wake, self._say)
         for host in plan["hosts"]:
-            finder = MetricFinder(self._folder.metrics, definitions) if definitions else None
-            self._recorders[host["name"]] = Recorder(self._folder.log(host["name"]), finder)
+            self._recorders[host["name"]] = Recorder(self._folder.log(host["name"]), finder if definitions else None)
             for remark in host["remarks"]:
                 self._recorders[host["name"]].say(remark)
         report(self._folder, self._notice, "loading")
@@ -93,7 +95,9 @@ class Supervisor:
         if problem is None:
             self._watch()
         for recorder in self._recorders.values():
+            self._finder.find()
             recorder.close()
+        self._finder.find()
         report(self._folder, self._notice, "finishing")
         ended = outcome.conclude(self._folder, plan, self._exits, self._ending, problem)
         report(self._folder, self._notice, "ended", **ended)
@@ -160,10 +164,12 @@ class Supervisor:
         the job's folder is gone: then somebody has thrown the home away, and nobody is left to be told."""
         limit = time.monotonic() + self._plan["max_runtime"] if self._plan["max_runtime"] else None
         kill_at: float | None = None
+        more = False
         while len(self._exits) < len(self._handles):
             glance = time.monotonic() + _GLANCE
-            self._listen(min(kill_at or limit or glance, glance))
+            self._listen(time.monotonic() if more else min(kill_at or limit or glance, glance))
             self._pending_wake()
+            more = self._finder.find(_TURN)
             if not self._folder.path.exists():
                 self._signal(signal.SIGKILL)
                 raise FileNotFoundError(self._folder.path)
@@ -205,6 +211,9 @@ class Supervisor:
         ended = self._handles[host].wait()
         assert ended is not None
         self._exits[host] = ended
+        self._wake()
+
+    def _wake(self) -> None:
         os.write(self._wake_write, b".")
 
     def _say(self, text: str) -> None:

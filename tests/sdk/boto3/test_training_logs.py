@@ -130,6 +130,23 @@ print("sci=1.5e-3;")
     assert described["AlgorithmSpecification"]["MetricDefinitions"] == algorithm["MetricDefinitions"]
 
 
+def test_an_expression_that_takes_for_ever_holds_up_nothing(account):
+    source = """
+import time
+print("x" * 5000, flush=True)
+print("loss=0.25", flush=True)
+time.sleep(300)
+"""
+    definitions = [{"Name": "bad", "Regex": "(x+x+)+y"}, {"Name": "loss", "Regex": "loss=([0-9.]+)"}]
+    algorithm = account.request("any", "pass")["AlgorithmSpecification"]
+    name = account.create(source, AlgorithmSpecification={**algorithm, "MetricDefinitions": definitions})
+    account.until_logged(name, "'bad' is looked for no more")
+    account.sagemaker.stop_training_job(TrainingJobName=name)
+    described = account.ended(name)
+    assert described["TrainingJobStatus"] == "Stopped"
+    assert [(m["MetricName"], m["Value"]) for m in described["FinalMetricDataList"]] == [("loss", 0.25)]
+
+
 def test_metrics_are_in_cloudwatch(account):
     algorithm = metrics(account, ("loss", "loss=(.*?);"))
     described = account.succeed("for v in (4, 3, 2): print(f'loss={v};')", AlgorithmSpecification=algorithm)
