@@ -177,7 +177,7 @@ def log(logs, name):
 
 def in_local_mode(path):
     """Turn a final notebook back into local mode, as the starts are: its lines, and where it runs. Local mode has no
-    list of jobs and no metrics, so cells that look for them are left out; nor may processors have "local code" in it."""
+    list of jobs and no metrics, so cells that look for them are left out; nor may its processors have "local code"."""
     document = json.loads(path.read_text())
     cells = [cell for cell in document["cells"] if "FinalMetricDataList" not in "".join(cell["source"])]
     for cell in cells:

@@ -139,7 +139,8 @@ def test_a_bad_message_is_refused(sqs, queue, request_: dict, code: str) -> None
 
 def test_bad_requests_are_refused_in_aws_words(sqs, queue) -> None:
     assert refused(sqs.create_queue, QueueName="no good") == "InvalidParameterValue"
-    assert refused(sqs.create_queue, QueueName="q", Attributes={"ContentBasedDeduplication": "true"}) == "InvalidAttributeName"
+    fifo = {"ContentBasedDeduplication": "true"}
+    assert refused(sqs.create_queue, QueueName="q", Attributes=fifo) == "InvalidAttributeName"
     assert refused(sqs.create_queue, QueueName="q", Attributes={"DelaySeconds": "x"}) == "InvalidAttributeValue"
     assert refused(sqs.delete_message, QueueUrl=queue, ReceiptHandle="x") == "ReceiptHandleIsInvalid"
     assert refused(sqs.receive_message, QueueUrl=queue, MaxNumberOfMessages=11) == "InvalidParameterValue"

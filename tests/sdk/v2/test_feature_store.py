@@ -43,7 +43,8 @@ def group(session, role, place):
 
 def people():
     frame = pd.DataFrame({
-        "id": [1, 2, 3], "name": ["Ann", "Bob, B", None], "x": [0.5, 1.5, 2.5], "event_time": [NOW, NOW + 60, NOW + 7200],
+        "id": [1, 2, 3], "name": ["Ann", "Bob, B", None], "x": [0.5, 1.5, 2.5],
+        "event_time": [NOW, NOW + 60, NOW + 7200],
     })  # fmt: skip
     frame["name"] = frame["name"].astype("string")
     return frame
