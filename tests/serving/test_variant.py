@@ -69,7 +69,9 @@ def test_an_exception_is_an_answer_and_the_worker_stays(variant, on_loop, tmp_pa
         await variant.start(1)
         before = await variant.submit(message("hi"))
         failed = await variant.submit(message("raise not today"))
-        return before, failed, await variant.submit(message("hi"))
+        after = await variant.submit(message("hi"))
+        await until(lambda: "ValueError: not today" in (tmp_path / "output.log").read_text())
+        return before, failed, after
 
     before, failed, after = on_loop(scene())
     assert (failed.status, failed.body) == (500, b"ValueError: not today")

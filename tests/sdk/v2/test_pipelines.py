@@ -522,7 +522,7 @@ def test_checks_of_data(pipeline_session, role, s3):
         ),
         check_job_config=job,
     )
-    told = FailStep("Told", error_message=bias.properties.BaselineUsedForDriftCheckConstraints)
+    told = FailStep("Told", error_message=bias.properties.BaselineUsedForDriftCheckConstraints, depends_on=[quality])
     pipeline = Pipeline(
         base,
         parameters=[data, first, statistics, constraints],
@@ -546,6 +546,7 @@ def test_checks_of_data(pipeline_session, role, s3):
     assert steps["Quality"]["StepStatus"] == "Succeeded"
     words = {**baseline, "Data": f"s3://{bucket}/{base}/words/data.csv"}
     _, steps = run(pipeline, role, parameters=words)
+    assert "violations" in steps["Quality"]["FailureReason"]
     report = steps["Quality"]["Metadata"]["QualityCheck"]["ViolationReport"]
     assert steps["Quality"]["StepStatus"] == "Failed"
     assert report in steps["Quality"]["FailureReason"]

@@ -1,12 +1,16 @@
 """A user of the SageMaker Python SDK v3. The server is the one that ``selfmaker run`` has arranged."""
 
 import json
+import os
 
 import pytest
 from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session, get_execution_role
 from sagemaker.train import ModelTrainer
 from sagemaker.train.configs import Compute, SourceCode
+
+# The SDK's names end in seconds: the processes of a parallel run need names of their own.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +61,7 @@ def trainer(session, role, image, folder):
             "source_code": SourceCode(source_dir=folder(files), **given),
             "compute": Compute(instance_type="ml.m5.large", instance_count=1),
             "role": role,
-            "base_job_name": "v3",
+            "base_job_name": f"v3-{WORKER}",
             "sagemaker_session": session,
         }
         return ModelTrainer(**{**defaults, **arguments})
