@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from selfmaker import clock
+from selfmaker import clock, ids
 from selfmaker.errors import NotFound, SelfmakerError
 from selfmaker.jobs import states
 from selfmaker.jobs.folder import JobFolder
@@ -66,12 +66,18 @@ class Course:
     def prepare(self, job: Job) -> None:
         """Lay out the folder and start the supervisor."""
         folder = self.folder_of(job)
-        if job.state != states.PREPARING or folder.supervised():
+        if job.state != states.PREPARING:
             return
+        ticket = ids.unique_id()
         try:
-            shutil.rmtree(folder.path / "hosts", ignore_errors=True)
             folder.create()
-            self._kinds[job.kind].prepare(job, folder)
+            with folder.unsupervised() as free:
+                if not free:
+                    return
+                shutil.rmtree(folder.path / "hosts", ignore_errors=True)
+                folder.create()
+                self._kinds[job.kind].prepare(job, folder)
+                folder.ticket.write_text(ticket)
         except SelfmakerError as error:
             self.finish(job, states.FAILED, {"failure": error.message})
             return
@@ -81,7 +87,7 @@ class Course:
         if self._table.by_id(job.id).stop_requested:
             self.finish(job, states.STOPPED, {})
             return
-        self.nursery.start(folder.path, self.notices)
+        self.nursery.start(folder.path, self.notices, ticket)
 
     def look(self, job: Job, interruption_chance: float) -> None:
         """What no event tells of: whether the supervisor still lives, and what is to be done while it does."""

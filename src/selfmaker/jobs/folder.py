@@ -2,7 +2,8 @@
 
     plan.json        what to run; written by the server before the supervisor starts, 0600 (it holds credentials)
     events.jsonl     what happened, appended by the supervisor, one JSON object a line; the last may be cut short
-    supervisor.lock  held (flock) by the supervisor as long as it lives
+    supervisor.lock  held (flock) by the supervisor as long as it lives, and by a server that lays the folder out
+    ticket           names the one supervisor that may see the job through: the last that was started
     control          a FIFO: the server writes ``stop`` or ``interrupt``
     logs/HOST.log    the output of each host, one event a line: ``<epoch ms> <text>``
     metrics.jsonl    metric values found in the output
@@ -17,8 +18,12 @@ import errno
 import fcntl
 import json
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+_GLIMPSE = 1.0  # seconds: whoever only asks for the lock has let go of it long before
 
 
 class JobFolder:
@@ -29,6 +34,7 @@ class JobFolder:
         self.plan = path / "plan.json"
         self.events = path / "events.jsonl"
         self.lock = path / "supervisor.lock"
+        self.ticket = path / "ticket"
         self.control = path / "control"
         self.metrics = path / "metrics.jsonl"
         self.artifacts = path / "artifacts"
@@ -74,17 +80,44 @@ class JobFolder:
 
     def supervised(self) -> bool:
         """Whether a supervisor lives that holds this folder."""
-        try:
-            descriptor = os.open(self.lock, os.O_RDWR)
-        except FileNotFoundError:
-            return False
+        with contextlib.suppress(FileNotFoundError), self._locked(os.O_RDWR) as free:
+            return not free
+        return False
+
+    @contextlib.contextmanager
+    def unsupervised(self) -> Iterator[bool]:
+        """Whether no supervisor holds this folder; if so, none comes to hold it within the block."""
+        with self._locked(os.O_RDWR | os.O_CREAT) as free:
+            yield free
+
+    @contextlib.contextmanager
+    def _locked(self, flags: int) -> Iterator[bool]:
+        descriptor = os.open(self.lock, flags, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return True
-        finally:
             os.close(descriptor)
-        return False
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # at once, though a process that is just being forked has it, too
+            os.close(descriptor)
+
+    def hold(self, ticket: str) -> bool:
+        """For the supervisor with that ticket: hold the folder until this process ends. False when it is another's."""
+        descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        deadline = time.monotonic() + _GLIMPSE
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.002)
+            else:
+                return self.ticket.read_text() == ticket
 
     def send(self, word: str) -> bool:
         """Tell the supervisor ``word``; False when nobody listens."""

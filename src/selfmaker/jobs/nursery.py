@@ -31,12 +31,13 @@ class Nursery:
         with self._lock:
             self._ready()
 
-    def start(self, folder: Path, notice: Path) -> None:
-        """Start a supervisor for the job in ``folder``; it writes to the FIFO ``notice`` when there is news.
+    def start(self, folder: Path, notice: Path, ticket: str) -> None:
+        """Start a supervisor for the job in ``folder``, with its ticket; it writes to the FIFO ``notice`` when there is
+        news.
 
         Raises OSError when the machine cannot start a process.
         """
-        message = f"{folder}\0{notice}".encode()
+        message = f"{folder}\0{notice}\0{ticket}".encode()
         with self._lock:
             for attempt in (1, 2):
                 connection = self._ready()
@@ -91,11 +92,11 @@ def main(descriptor: int) -> None:
 
     connection = socket.socket(fileno=descriptor)
     while message := _receive(connection):
-        folder, notice = message.decode().split("\0")
+        folder, notice, ticket = message.decode().split("\0")
         child = os.fork()
         if child == 0:
             _detach(connection)
-            supervisor.main(Path(folder), Path(notice))
+            supervisor.main(Path(folder), Path(notice), ticket)
         os.waitpid(child, 0)
         with contextlib.suppress(OSError):
             connection.send(b"ok")

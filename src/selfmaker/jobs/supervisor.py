@@ -6,7 +6,6 @@ by the nursery: only light parts of the standard library and of ours.
 """
 
 import contextlib
-import fcntl
 import os
 import select
 import signal
@@ -33,16 +32,16 @@ _TURN = 0.5  # seconds of looking for metrics between looks at everything else
 _GLANCE = 5.0  # seconds between looks whether the job's folder is still there
 
 
-def main(path: Path, notice: Path) -> NoReturn:
+def main(path: Path, notice: Path, ticket: str) -> NoReturn:
     """See the job in ``path`` through, in this process, which then ends together with all that it started."""
     folder = JobFolder(path)
     with (path / "supervisor.log").open("ab", buffering=0) as log:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    held = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
     with contextlib.suppress(BaseException):
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not folder.hold(ticket):  # the server was killed, and the next one has started another
+            os._exit(0)
         try:
             Supervisor(folder, notice).run()
         except BaseException:  # noqa: BLE001 - the outermost loop: whatever it was, it must be told
