@@ -156,7 +156,9 @@ def test_gzip_is_unpacked(bucket: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"not gzip", gzip.compress(b"x" * 999)[:-9], gzip.compress(b"x")[:10] + b"\xff" * 9]
+    "content",
+    [b"not gzip", gzip.compress(b"x" * 999)[:-9], gzip.compress(b"x")[:10] + b"\xff" * 9],
+    ids=["no gzip", "cut short", "other bytes"],
 )
 def test_gzip_that_is_damaged(bucket: Any, tmp_path: Path, content: bytes) -> None:
     bucket.add("d/x.gz", content=content)
