@@ -1,5 +1,5 @@
 # Paths are strings here: pathlib costs a forked child more than the child's own work.
-# ruff: noqa: PTH208
+# ruff: noqa: PTH123, PTH208
 """Forking a sandbox from a process that may have threads, and the handle by which it is held.
 
 The child that we fork is the sandbox's keeper. It touches nothing of the parent's but the descriptors it needs: garbage
@@ -27,7 +27,7 @@ REFUSED = "refused"  # this machine does not let us; another way may work
 INVALID = "invalid"  # the spec asks for what cannot be
 BROKEN = "broken"  # a full disk and the like
 
-START_SECONDS = 60.0  # a sandbox stands within milliseconds; what has said nothing for so long never will
+START_SECONDS = 20.0  # a sandbox stands within milliseconds; what has said nothing for so long never will
 _ATTEMPTS = 3
 _LOW_DESCRIPTORS = 10
 
@@ -55,7 +55,7 @@ def launch(
         message = _first_word(ours)
         if message is not None:
             break
-        _log.warning("a sandbox does not stand after %g seconds; it is built anew", START_SECONDS)
+        _log.warning("a sandbox does not stand after %g s (%s); it is built anew", START_SECONDS, _standstill(pid))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         ours.close()
@@ -69,6 +69,20 @@ def launch(
     os.waitpid(pid, 0)
     tidy()
     raise _failure(message)
+
+
+def _standstill(keeper: int) -> str:
+    """Where in the kernel the keeper and its children wait, for whoever looks for the reason."""
+    told = []
+    pids = [str(keeper)]
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/task/{pid}/children") as children, open(f"/proc/{pid}/wchan") as place:
+                pids += children.read().split()
+                told.append(f"{pid} in {place.read() or 'no call'}")
+        except OSError as error:
+            told.append(f"{pid}: {error.strerror}")
+    return ", ".join(told)
 
 
 def _first_word(control: socket.socket) -> bytes | None:
