@@ -12,34 +12,38 @@ from pathlib import Path
 
 from selfmaker.client.environment import Connection, Profiles
 
-_KEPT = frozenset({
-    "cli_auto_prompt",
-    "cli_binary_format",
-    "cli_follow_urlparam",
-    "cli_history",
-    "cli_pager",
-    "cli_timestamp_format",
-    "defaults_mode",
-    "max_attempts",
-    "output",
-    "parameter_validation",
-    "region",
-    "request_checksum_calculation",
-    "response_checksum_validation",
-    "retry_mode",
-    "tcp_keepalive",
-})
+_KEPT = frozenset(
+    {
+        "cli_auto_prompt",
+        "cli_binary_format",
+        "cli_follow_urlparam",
+        "cli_history",
+        "cli_pager",
+        "cli_timestamp_format",
+        "defaults_mode",
+        "max_attempts",
+        "output",
+        "parameter_validation",
+        "region",
+        "request_checksum_calculation",
+        "response_checksum_validation",
+        "retry_mode",
+        "tcp_keepalive",
+    }
+)
 """Settings of a profile that say nothing of whom to talk to."""
 
-_KEPT_S3 = frozenset({
-    "max_bandwidth",
-    "max_concurrent_requests",
-    "max_queue_size",
-    "multipart_chunksize",
-    "multipart_threshold",
-    "payload_signing_enabled",
-    "preferred_transfer_client",
-})
+_KEPT_S3 = frozenset(
+    {
+        "max_bandwidth",
+        "max_concurrent_requests",
+        "max_queue_size",
+        "multipart_chunksize",
+        "multipart_threshold",
+        "payload_signing_enabled",
+        "preferred_transfer_client",
+    }
+)
 
 
 def write_profiles(folder: Path, connection: Connection, environment: Mapping[str, str]) -> Profiles:

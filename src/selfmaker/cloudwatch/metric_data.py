@@ -51,15 +51,20 @@ def _samples(where: str, datum: dict[str, Any], now: float) -> Iterator[Sample]:
     if at < now - _TWO_WEEKS:
         raise reading.bad_value(f"The parameter {where}.Timestamp must specify a time within the past two weeks.")
     if at > now + _TWO_HOURS:
-        raise reading.bad_value(f"The parameter {where}.Timestamp must specify a time no more than two hours in the "
-                                "future.")
+        raise reading.bad_value(
+            f"The parameter {where}.Timestamp must specify a time no more than two hours in the future."
+        )
     given = [name for name in ("Value", "StatisticValues", "Values") if name in datum]
     if not given:
-        raise AwsError("MissingParameter", f"One of the parameters {where}.Value, {where}.StatisticValues and "
-                       f"{where}.Values must be specified.")
+        raise AwsError(
+            "MissingParameter",
+            f"One of the parameters {where}.Value, {where}.StatisticValues and {where}.Values must be specified.",
+        )
     if len(given) > 1:
-        raise reading.bad_combination(f"The parameters {where}.{given[0]} and {where}.{given[1]} are mutually "
-                                      "exclusive and you have specified both.")
+        raise reading.bad_combination(
+            f"The parameters {where}.{given[0]} and {where}.{given[1]} are mutually "
+            "exclusive and you have specified both."
+        )
     if given == ["Value"]:
         yield Sample.value(at, _number(f"{where}.Value", datum["Value"]), unit=unit)
     elif given == ["Values"]:
@@ -73,8 +78,10 @@ def _samples(where: str, datum: dict[str, Any], now: float) -> Iterator[Sample]:
         if count <= 0:
             raise reading.bad_value(f"The parameter {where}.StatisticValues.SampleCount must be greater than 0.")
         if minimum > maximum:
-            raise reading.bad_value(f"The parameter {where}.StatisticValues.Maximum must be greater than or equal to "
-                                    f"{where}.StatisticValues.Minimum.")
+            raise reading.bad_value(
+                f"The parameter {where}.StatisticValues.Maximum must be greater than or equal to "
+                f"{where}.StatisticValues.Minimum."
+            )
         yield Sample(at, count, total, minimum, maximum, unit)
 
 
@@ -144,8 +151,9 @@ def _check(queries: list[dict[str, Any]]) -> None:
     for number, query in enumerate(queries, 1):
         where, name = f"MetricDataQueries.member.{number}", query["Id"]
         if not _ID.fullmatch(name):
-            raise _invalid(f"The value {name} for parameter {where}.Id is not matching the expected pattern "
-                           "^[a-z][a-zA-Z0-9_]*$.")
+            raise _invalid(
+                f"The value {name} for parameter {where}.Id is not matching the expected pattern ^[a-z][a-zA-Z0-9_]*$."
+            )
         if name in seen:
             raise _invalid(f"The values for parameter Id in MetricDataQueries are not unique: {name}.")
         seen.add(name)

@@ -13,8 +13,9 @@ _MOST_POINTS = 1440
 def get_metric_statistics(call: Call, request: Request) -> Output:
     plain, extended = request.get("Statistics", []), request.get("ExtendedStatistics", [])
     if not plain and not extended:
-        raise reading.bad_combination("At least one of the parameters Statistics and ExtendedStatistics must be "
-                                      "specified.")
+        raise reading.bad_combination(
+            "At least one of the parameters Statistics and ExtendedStatistics must be specified."
+        )
     for name in extended:
         if not reading.is_statistic(name) or name in reading.SIMPLE:
             raise reading.bad_value(f"The value {name} for parameter ExtendedStatistics is not supported.")

@@ -16,8 +16,11 @@ def describe_images(call: Call, request: Request) -> Output:
     repository = existing(call, request)
     for image in request.get("imageIds", ()):
         shown = f"{{imageDigest:'{image.get('imageDigest', 'null')}', imageTag:'{image.get('imageTag', 'null')}'}}"
-        raise AwsError("ImageNotFoundException", f"The image with imageId {shown} does not exist within the "
-                       f"repository with name '{repository.name}' in the registry with id '{call.account}'")
+        raise AwsError(
+            "ImageNotFoundException",
+            f"The image with imageId {shown} does not exist within the "
+            f"repository with name '{repository.name}' in the registry with id '{call.account}'",
+        )
     return {"imageDetails": []}
 
 

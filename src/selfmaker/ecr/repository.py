@@ -29,8 +29,10 @@ def existing(call: Call, request: Request) -> Resource:
     """The repository that a request names. Raises RepositoryNotFoundException, of another registry too."""
     name = request["repositoryName"]
     if request.get("registryId", call.account) != call.account:
-        raise AwsError("RepositoryNotFoundException", f"The repository with name '{name}' does not exist in the "
-                       f"registry with id '{request['registryId']}'")
+        raise AwsError(
+            "RepositoryNotFoundException",
+            f"The repository with name '{name}' does not exist in the registry with id '{request['registryId']}'",
+        )
     try:
         return call.use(Resources).get(KIND, call.region, name)
     except NotFound:
@@ -52,8 +54,10 @@ def create_repository(call: Call, request: Request) -> Output:
             resources.create(connection, repository)
             tags.add(connection, arn, labels)
             return
-        raise AwsError("RepositoryAlreadyExistsException", f"The repository with name '{name}' already exists in the "
-                       f"registry with id '{call.account}'")
+        raise AwsError(
+            "RepositoryAlreadyExistsException",
+            f"The repository with name '{name}' already exists in the registry with id '{call.account}'",
+        )
 
     call.use(Database).write(work)
     return {"repository": described(call, repository)}
@@ -64,8 +68,11 @@ def describe_repositories(call: Call, request: Request) -> Output:
     names = request.get("repositoryNames")
     if names is not None:
         if "nextToken" in request or "maxResults" in request:
-            raise AwsError("InvalidParameterException", "Invalid parameter at 'repositoryNames' failed to satisfy "
-                           "constraint: 'cannot be used together with nextToken or maxResults'")
+            raise AwsError(
+                "InvalidParameterException",
+                "Invalid parameter at 'repositoryNames' failed to satisfy "
+                "constraint: 'cannot be used together with nextToken or maxResults'",
+            )
         found = [existing(call, {**request, "repositoryName": name}) for name in names]
         return {"repositories": [described(call, repository) for repository in found]}
     after, limit = request.get("nextToken", ""), request.get("maxResults", _PAGE)

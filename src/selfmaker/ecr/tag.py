@@ -43,8 +43,11 @@ def _known(call: Call, arn: str) -> str:
     """``arn`` if a repository bears it."""
     name = arn.partition(":repository/")[2]
     if not arn.startswith("arn:aws") or not name:
-        raise AwsError("InvalidParameterException", f"Invalid parameter at 'resourceArn' failed to satisfy constraint: "
-                       f"'must be the ARN of a repository', got '{arn}'")
+        raise AwsError(
+            "InvalidParameterException",
+            f"Invalid parameter at 'resourceArn' failed to satisfy constraint: "
+            f"'must be the ARN of a repository', got '{arn}'",
+        )
     try:
         resource = call.use(Resources).by_arn(arn)
     except NotFound:

@@ -145,8 +145,10 @@ def delete_policy(call: Call, request: Request) -> Output:
         if attachments(connection).get(policy.arn):
             raise entities.conflict("Cannot delete a policy attached to entities.")
         if len(policy.state["Versions"]) > 1:
-            raise entities.conflict("This policy has more than one version. Before you delete a policy, you must "
-                                    "delete the policy's versions. The default version is deleted with the policy.")
+            raise entities.conflict(
+                "This policy has more than one version. Before you delete a policy, you must "
+                "delete the policy's versions. The default version is deleted with the policy."
+            )
         resources.remove(connection, POLICY, REGION, policy.name)
         tags.forget(connection, policy.arn)
 

@@ -51,8 +51,12 @@ def create_policy_version(call: Call, request: Request) -> Output:
     def change(policy: Resource) -> Document:
         state = policy.state
         if len(state["Versions"]) >= _MOST_VERSIONS:
-            raise AwsError("LimitExceeded", f"A managed policy can have up to {_MOST_VERSIONS} versions. "
-                           "Before you create a new version, you must delete an existing version.", 409)
+            raise AwsError(
+                "LimitExceeded",
+                f"A managed policy can have up to {_MOST_VERSIONS} versions. "
+                "Before you create a new version, you must delete an existing version.",
+                409,
+            )
         latest = state["Latest"] + 1
         added = {f"v{latest}": {"Document": request["PolicyDocument"], "Created": clock.now()}}
         default = f"v{latest}" if request.get("SetAsDefault") else state["Default"]

@@ -68,8 +68,9 @@ def put_log_events(call: Call, request: Request) -> Output:
         accepted, rejected = _sorted_out(events, streams.groups.get(call.region, group).retention_days)
         if accepted:
             if accepted[-1][0] - accepted[0][0] > _DAY:
-                raise faults.invalid("The batch of log events in a single PutLogEvents request cannot span more than "
-                                     "24 hours.")
+                raise faults.invalid(
+                    "The batch of log events in a single PutLogEvents request cannot span more than 24 hours."
+                )
             streams.append(call.region, group, stream, accepted)
     token = f"{clock.now_ms():056d}"
     return {"nextSequenceToken": token, "rejectedLogEventsInfo": rejected or None}

@@ -12,8 +12,10 @@ def put_retention_policy(call: Call, request: Request) -> Output:
     days = request["retentionInDays"]
     if days not in _DAYS:
         choices = ", ".join(str(choice) for choice in _DAYS)
-        raise faults.invalid(f"1 validation error detected: Value '{days}' at 'retentionInDays' failed to satisfy "
-                             f"constraint: Member must satisfy enum value set: [{choices}]")
+        raise faults.invalid(
+            f"1 validation error detected: Value '{days}' at 'retentionInDays' failed to satisfy "
+            f"constraint: Member must satisfy enum value set: [{choices}]"
+        )
     with faults.in_aws_words():
         call.use(LogStreams).groups.set_retention(call.region, request["logGroupName"], days)
     return None

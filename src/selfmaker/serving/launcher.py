@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfmaker import ids
 from selfmaker.errors import SelfmakerError
-from selfmaker.executors.protocol import Executor, Exit, RunSpec
+from selfmaker.executors.protocol import Executor, Exit, RunHandle, RunSpec
 from selfmaker.serving.channel import LineCut, SocketChannel, WorkerFailed
 from selfmaker.serving.output_log import OutputLog, PendingLog
 from selfmaker.serving.worker_plan import WorkerPlan, arguments, run_spec, spare_spec
@@ -123,16 +124,26 @@ class Launcher:
 
     async def _start(self, spec: RunSpec, run: Path, log: "OutputLog | PendingLog") -> WorkerProcess:
         read, write = os.pipe()
+
+        def start() -> RunHandle:
+            try:
+                return self._executor.start(spec, write)
+            finally:
+                os.close(write)
+
+        starting = self._loop.run_in_executor(self._threads, start)
         try:
-            handle = await self._loop.run_in_executor(self._threads, self._executor.start, spec, write)
+            handle = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            os.close(read)
+            starting.add_done_callback(_unwanted)
+            raise
         except SelfmakerError as error:
             os.close(read)
             raise WorkerFailed(error.message) from error
         except OSError as error:
             os.close(read)
             raise WorkerFailed(f"the worker could not be started: {error}") from error
-        finally:
-            os.close(write)
         note_pid(run / "pid", handle.pid)
         ended: asyncio.Future[Exit] = self._loop.create_future()
 
@@ -189,6 +200,14 @@ class Launcher:
         finally:
             self._loop.remove_reader(listener)
         return accepted.result() if accepted.done() else None
+
+
+def _unwanted(starting: "asyncio.Future[RunHandle]") -> None:
+    """End what was started for somebody who waits no more."""
+    if not starting.cancelled() and starting.exception() is None:
+        handle = starting.result()
+        handle.signal(signal.SIGKILL)
+        threading.Thread(target=handle.wait, name="selfmaker-unwanted", daemon=True).start()
 
 
 async def _undone(process: WorkerProcess | None, run: Path) -> None:

@@ -26,6 +26,7 @@ def preprocess_data(local_folder):
     train, val, test = np.split(order, [int(0.7 * len(images)), int(0.85 * len(images))])
     return images[train], images[val], labels[train], labels[val], images[test], labels[test]
 
+
 # TASK 3  Let the raw data come from /opt/ml/processing/source_data: pass that path as local_folder.
 # TASK 4  Make this file a program that can be run by itself, as evaluation.py is in 0_monolith.
 # TASK 5  Save each of the six arrays with np.save into a folder of its own, such as

@@ -57,6 +57,7 @@ def train_model(model, train, validation, output_dir, bucket_name=None, *, epoch
         upload_file(best, bucket_name, best.name)
     return best
 
+
 # TASK 3  SageMaker moves the files: no upload is needed here any more.
 # TASK 4  Checkpoints belong in one folder (/opt/ml/checkpoints), the best model in another (/opt/ml/model).
 # TASK 5  A job that finds checkpoints goes on from the newest: a spot instance may be taken away at any time.
