@@ -138,29 +138,7 @@ class Parts:
             "TransformJob": TransformKind(surroundings),
         }
         self._jobs = Jobs(store.jobs, settings.home / "jobs", kinds, settings.slots, settings.spot_interruption_seconds)
-        neighbours = Neighbours(
-            resources=store.resources,
-            objects=store.objects,
-            environments=Environments(settings.environments),
-            executor=ProcessExecutor(settings.sandbox),
-            log_streams=store.logs,
-            async_invocations=AsyncInvocations(store.database),
-            metrics=store.metrics,
-            surroundings=self._worker_variables,
-            home=settings.home,
-            cores=settings.slots,
-            mounts=(Mount(SITE, SITE_IN_JOB),),
-            keep=Keep(
-                settings.serverless_idle_seconds,
-                max(1, settings.multi_model_loaded),
-                settings.multi_model_memory_mb << 20,
-                settings.capture_flush_seconds,
-                settings.endpoint_log_mb << 20,
-                settings.warm_workers,
-            ),
-            alarmed=partial(in_alarm, store.resources, store.metrics),
-            wait_scale=settings.deployment_wait_scale,
-        )
+        neighbours = self._new_neighbours()
         self._endpoints = Endpoints(neighbours, loop)
         self._inference_components = InferenceComponents(neighbours, loop)
         self._scaler = Scaler(
@@ -203,6 +181,33 @@ class Parts:
         )
         if settings.verify_signatures:
             self.edge.ask_first(QuickInvocation(self._services, settings.account, secret_of))
+
+    def _new_neighbours(self) -> Neighbours:
+        """What hosting needs of the others."""
+        settings, store = self._settings, self._store
+        return Neighbours(
+            resources=store.resources,
+            objects=store.objects,
+            environments=Environments(settings.environments),
+            executor=ProcessExecutor(settings.sandbox),
+            log_streams=store.logs,
+            async_invocations=AsyncInvocations(store.database),
+            metrics=store.metrics,
+            surroundings=self._worker_variables,
+            home=settings.home,
+            cores=settings.slots,
+            mounts=(Mount(SITE, SITE_IN_JOB),),
+            keep=Keep(
+                settings.serverless_idle_seconds,
+                max(1, settings.multi_model_loaded),
+                settings.multi_model_memory_mb << 20,
+                settings.capture_flush_seconds,
+                settings.endpoint_log_mb << 20,
+                settings.warm_workers,
+            ),
+            alarmed=partial(in_alarm, store.resources, store.metrics),
+            wait_scale=settings.deployment_wait_scale,
+        )
 
     def begin(self, endpoint: str) -> None:
         """Bring jobs and endpoints back to life. ``endpoint`` is where the server listens."""
