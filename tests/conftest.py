@@ -45,15 +45,14 @@ class ServerProcess:
         (self.home / "run" / "server.json").unlink(missing_ok=True)
         command = [sys.executable, "-m", "selfmaker.cli.main", "up", "--port", "0"]
         self.home.mkdir(parents=True, exist_ok=True)
-        output = self.home.parent / f"{self.home.name}.out"
-        with output.open("ab") as file:
+        with self.output.open("ab") as file:
             self.process = subprocess.Popen(
                 command, env=self.environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
             )
         deadline = time.monotonic() + 60
         while not (self.home / "run" / "server.json").exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the server did not start:\n{output.read_text()}")
+                pytest.fail(f"the server did not start:\n{self.output.read_text()}")
             time.sleep(0.02)
         return self
 
@@ -67,12 +66,18 @@ class ServerProcess:
         """End it as ``selfmaker down`` does. Nothing happens when it has ended already."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(60)
+            if self.process.wait(60):
+                pytest.fail(f"the server did not end in good order:\n{self.output.read_text()}")
 
     def document(self, name: str) -> dict[str, Any]:
         """``run/<name>.json``: ``server`` or ``credentials``."""
         parsed: dict[str, Any] = json.loads((self.home / "run" / f"{name}.json").read_text())
         return parsed
+
+    @property
+    def output(self) -> Path:
+        """What it printed."""
+        return self.home.parent / f"{self.home.name}.out"
 
     @property
     def endpoint(self) -> str:

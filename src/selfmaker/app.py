@@ -1,13 +1,15 @@
 """A running server: the parts that ``wiring`` builds, the socket, and the files by which clients find it."""
 
 import asyncio
+import faulthandler
 import fcntl
 import gc
 import json
 import logging
 import os
-import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,10 +19,13 @@ import uvloop
 from selfmaker import __version__, clock
 from selfmaker.errors import Conflict, Unavailable
 from selfmaker.settings import Settings
+from selfmaker.signals import EndSignals
 from selfmaker.wiring import Parts
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+_PATIENCE = 30.0  # seconds that a server has to end in good order
 
 
 class Server:
@@ -86,6 +91,10 @@ class Server:
             os.close(self._lock)
             self._lock = None
 
+    def tasks(self) -> list["asyncio.Task[Any]"]:
+        """What the loop has in hand, to be looked at from another thread."""
+        return list(asyncio.all_tasks(self._loop)) if self._loop is not None else []
+
     def _await(self, coroutine: Coroutine[Any, Any, T]) -> T:
         assert self._loop is not None
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
@@ -118,17 +127,26 @@ class Server:
 
 def serve(settings: Settings, ready: Callable[[Server], None] | None = None) -> None:
     """Run a server in the foreground until SIGTERM or SIGINT. ``ready`` is called once it listens."""
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    end = EndSignals()
     server = Server(settings)
     server.start()
     try:
         if ready is not None:
             ready(server)
-        ended.wait()
+        end.wait()
     finally:
+        threading.Thread(target=_cut_short, args=(server,), name="selfmaker-patience", daemon=True).start()
         server.stop()
+
+
+def _cut_short(server: Server) -> None:
+    """End a server that does not end, and say what it waits for. As after a kill, nothing is lost."""
+    time.sleep(_PATIENCE)
+    sys.stderr.write(f"selfmaker: the server does not end within {_PATIENCE:g} s, and is ended; it stood here:\n")
+    for task in server.tasks():
+        task.print_stack(file=sys.stderr)
+    faulthandler.dump_traceback(all_threads=True)
+    os._exit(1)
 
 
 def write_private(path: Path, document: dict[str, object]) -> None:

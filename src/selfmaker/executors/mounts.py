@@ -114,16 +114,21 @@ def _overlay(lower: str, work: str, point: str, privileged: bool) -> None:
         os.symlink(lower, link)
     upper_mode = stat.S_IMODE(os.stat(lower).st_mode)
     os.chmod(f"{work}/upper", upper_mode | stat.S_IRWXU)
-    options = "lowerdir=source,upperdir=upper,workdir=work"
+    layers = "lowerdir=source,upperdir=upper,workdir=work"
+    kind = ",redirect_dir=on" if privileged else ",userxattr"
+    # Volatile: without it, the end of the sandbox waits until all that anybody wrote to the disk is on it.
+    choices = [kind + ",volatile", kind]  # Linux 5.10 brought it
+    if privileged:
+        choices.append("")
     os.chdir(work)
     try:
-        if not privileged:
-            syscalls.mount("overlay", point, "overlay", data=options + ",userxattr")
-            return
-        try:
-            syscalls.mount("overlay", point, "overlay", data=options + ",redirect_dir=on")
-        except OSError:
-            syscalls.mount("overlay", point, "overlay", data=options)
+        for options in choices:
+            try:
+                syscalls.mount("overlay", point, "overlay", data=layers + options)
+                return
+            except OSError:
+                if options == choices[-1]:
+                    raise
     finally:
         os.chdir("/")
 
@@ -189,7 +194,9 @@ def tidy(scratch: str) -> None:
     except FileNotFoundError:
         return
     for number in numbers:
-        try:
-            os.chmod(f"{scratch}/cow/{number}/work/work", 0o700)
-        except FileNotFoundError:
-            continue
+        made = f"{scratch}/cow/{number}/work/work"
+        for folder in (made, f"{made}/incompat", f"{made}/incompat/volatile"):
+            try:
+                os.chmod(folder, 0o700)
+            except FileNotFoundError:
+                break

@@ -5,7 +5,6 @@ It lives as long as the process: told to end, or left alone by the one that star
 
 import os
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from selfmaker import ids
 from selfmaker.contract import script_mode
@@ -22,9 +21,11 @@ from selfmaker.contract.artifacts import pack
 from selfmaker.errors import Invalid
 from selfmaker.jobs.local_service import Service
 from selfmaker.settings import Settings
+from selfmaker.signals import EndSignals
 
 SUBMIT_DIRECTORY = script_mode.SUBMIT_DIRECTORY.upper()
 _LOOK = 0.3  # seconds between looks at the endpoint and its log
+_GONE = 60.0  # seconds that an endpoint has to go
 _HEADERS = {
     "Content-Type": "ContentType",
     "Accept": "Accept",
@@ -50,7 +51,6 @@ class LocalEndpoint:
         self._logs = session.create_client("logs", **place)
         self.runtime = session.create_client("sagemaker-runtime", **place)
         self.ready = False
-        self._ended = threading.Event()
 
     @property
     def name(self) -> str:
@@ -58,8 +58,7 @@ class LocalEndpoint:
 
     def run(self) -> int:
         """Serve until the end. Raises Invalid where the port is taken, or the model cannot be served."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: self._ended.set())
+        end = EndSignals()
         port = int(str(self._service.ports[0]).partition(":")[0]) if self._service.ports else 8080
         try:
             server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"endpoint": self}))
@@ -68,7 +67,7 @@ class LocalEndpoint:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             self._create()
-            self._stay()
+            self._stay(end)
         except ClientError as error:
             raise Invalid(f"the model cannot be served: {error}") from None
         finally:
@@ -108,17 +107,18 @@ class LocalEndpoint:
             self._s3.put_object(Bucket=bucket, Key=key, Body=body)
         return f"s3://{bucket}/{key}"
 
-    def _stay(self) -> None:
+    def _stay(self, end: EndSignals) -> None:
         """Until the end, show the endpoint's log. Raises Invalid when it doesn't come up."""
         parent, shown = os.getppid(), 0
-        while not self._ended.is_set() and os.getppid() == parent:
+        while os.getppid() == parent:
             shown = self._show_log(shown)
             if not self.ready:
                 described = self._sagemaker.describe_endpoint(EndpointName=self._name)
                 self.ready = described["EndpointStatus"] == "InService"
                 if described["EndpointStatus"] == "Failed":
                     raise Invalid(f"the model cannot be served: {described.get('FailureReason', '')}")
-            self._ended.wait(_LOOK)
+            if end.wait(_LOOK):
+                return
 
     def _show_log(self, shown: int) -> int:
         group = f"/aws/sagemaker/Endpoints/{self._name}"
@@ -138,20 +138,23 @@ class LocalEndpoint:
         return int(events[-1]["timestamp"]) + 1 if events else shown
 
     def _remove(self) -> None:
-        for delete, member in (
-            ("delete_endpoint", "EndpointName"),
-            ("delete_endpoint_config", "EndpointConfigName"),
-            ("delete_model", "ModelName"),
-        ):
-            for _ in range(50):  # an endpoint that is being made cannot be deleted yet
-                try:
-                    getattr(self._sagemaker, delete)(**{member: self._name})
-                except ClientError as error:
-                    if "Could not find" in str(error) or delete != "delete_endpoint":
-                        break
-                    time.sleep(_LOOK)
-                    continue
-                break
+        """Delete what was made; returns once the endpoint has gone."""
+        self._call("delete_endpoint_config", EndpointConfigName=self._name)
+        self._call("delete_model", ModelName=self._name)
+        deadline = time.monotonic() + _GONE
+        while time.monotonic() < deadline:
+            self._call("delete_endpoint", EndpointName=self._name)  # one that is being made cannot be deleted yet
+            if not self._call("describe_endpoint", EndpointName=self._name):
+                return
+            time.sleep(_LOOK)
+
+    def _call(self, operation: str, **members: str) -> bool:
+        """Whether the server did it, rather than refuse."""
+        try:
+            getattr(self._sagemaker, operation)(**members)
+        except (ClientError, BotoCoreError):  # or the server itself has gone
+            return False
+        return True
 
 
 class _Handler(BaseHTTPRequestHandler):
