@@ -8,7 +8,6 @@ collection is off, signals are at their defaults, and it leaves only by ``os._ex
 
 import fcntl
 import gc
-import logging
 import os
 import select
 import signal
@@ -28,15 +27,21 @@ INVALID = "invalid"  # the spec asks for what cannot be
 BROKEN = "broken"  # a full disk and the like
 
 START_SECONDS = 20.0  # a sandbox stands within milliseconds; what has said nothing for so long never will
-_ATTEMPTS = 3
 _LOW_DESCRIPTORS = 10
 
 _forking = threading.Lock()
-_log = logging.getLogger(__name__)
 
 
 class Refused(Unavailable):
     """The kernel, or a policy, does not allow what the sandbox needs."""
+
+
+class Standstill(Unavailable):
+    """The sandbox says nothing, and has been killed."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__("the sandbox could not be built in time; is the machine overloaded?")
+        self.place = place  # where in the kernel it stood
 
 
 def launch(
@@ -45,30 +50,24 @@ def launch(
     """Fork ``keeper``, which gets the control descriptor; wait (milliseconds) until it says that the sandbox stands.
 
     ``kept``: descriptors above 2 that the keeper needs, too. ``tidy`` runs once, in the parent, after the end of the
-    run. Raises Refused, Invalid or Unavailable.
+    run. Raises Refused, Invalid, Unavailable or Standstill.
     """
     syscalls.load()
-    for _ in range(_ATTEMPTS):
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            pid = _fork(keeper, (theirs.fileno(), *kept), output)
-        message = _first_word(ours)
-        if message is not None:
-            break
-        _log.warning("a sandbox does not stand after %g s (%s); it is built anew", START_SECONDS, _standstill(pid))
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        ours.close()
-    else:
-        tidy()
-        raise Unavailable("the sandbox could not be built in time; is the machine overloaded?")
-    if message[:1] == init.READY:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        pid = _fork(keeper, (theirs.fileno(), *kept), output)
+    message = _first_word(ours)
+    if message is not None and message[:1] == init.READY:
         notes = tuple(line for line in message[1:].decode("utf-8", "surrogateescape").split("\n") if line)
         return SandboxRun(pid, ours, notes, tidy)
     ours.close()
+    place = ""
+    if message is None:
+        place = _standstill(pid)
+        os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     tidy()
-    raise _failure(message)
+    raise Standstill(place) if message is None else _failure(message)
 
 
 def _standstill(keeper: int) -> str:

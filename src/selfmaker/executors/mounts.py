@@ -200,3 +200,14 @@ def tidy(scratch: str) -> None:
                 os.chmod(folder, 0o700)
             except FileNotFoundError:
                 break
+
+
+def empty(scratch: str) -> None:
+    """Remove what a sandbox that was given up has left."""
+    import shutil  # slow to load, and seldom needed
+
+    for entry in os.scandir(scratch):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            os.unlink(entry.path)

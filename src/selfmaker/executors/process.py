@@ -9,6 +9,7 @@ starts the user's process and is all that the run hangs on: when it ends, the ke
 """
 
 import errno
+import logging
 import os
 from typing import NoReturn
 
@@ -19,6 +20,8 @@ from selfmaker.executors.protocol import RunSpec
 
 BACKENDS = ("namespaces", "bubblewrap")  # in the order in which ``auto`` tries them
 
+_ATTEMPTS = 3
+_log = logging.getLogger(__name__)
 _NOT_ALLOWED = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EINVAL, errno.ENODEV, errno.EUSERS)
 
 
@@ -38,13 +41,24 @@ class ProcessExecutor:
         refusals: dict[str, str] = {}
         for backend in self._backends:
             try:
-                run = _START[backend](spec, steps, output)
+                run = _started(backend, spec, steps, output)
             except launch.Refused as refused:
                 refusals[backend] = refused.message
             else:
                 self._backends = (backend,)
                 return run
         raise Unavailable(refusal.explain(refusals))
+
+
+def _started(backend: str, spec: RunSpec, steps: list[mounts.Step], output: int) -> launch.SandboxRun:
+    """A sandbox that says nothing is built anew, from nothing."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _START[backend](spec, steps, output)
+        except launch.Standstill as still:
+            _log.warning("a sandbox does not stand after %g s (%s)", launch.START_SECONDS, still.place)
+            mounts.empty(str(spec.scratch))
+    return _START[backend](spec, steps, output)
 
 
 def _start(spec: RunSpec, steps: list[mounts.Step], output: int) -> launch.SandboxRun:
