@@ -79,11 +79,7 @@ def add(connection: Connection, call: Call, noun: Noun, request: Request, **stat
 
 
 def exists(connection: Connection, call: Call, noun: Noun, name: str) -> bool:
-    try:
-        resources.get(connection, noun.kind, call.region, name.lower())
-    except NotFound:
-        return False
-    return True
+    return resources.exists(connection, noun.kind, call.region, name.lower())
 
 
 def find(call: Call, noun: Noun, name: str) -> Resource:

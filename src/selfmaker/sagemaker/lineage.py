@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 
 from selfmaker import clock
 from selfmaker.aws import arn as arns
-from selfmaker.errors import NotFound
 from selfmaker.sagemaker import artifact, association, lineage_entity
 from selfmaker.sagemaker.lineage_entity import ACTION, CONTEXT, Noun
 from selfmaker.store import resources
@@ -72,11 +71,7 @@ class Record:
             resources.create(self.connection, row)
 
     def _is_there(self, kind: str, name: str) -> bool:
-        try:
-            resources.get(self.connection, kind, self.region, name)
-        except NotFound:
-            return False
-        return True
+        return resources.exists(self.connection, kind, self.region, name)
 
 
 def registered(connection: Connection, package: Resource, group: Resource | None) -> None:

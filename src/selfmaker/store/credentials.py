@@ -2,7 +2,7 @@
 
 import threading
 
-from sqlalchemy import Column, Float, String, Table, delete, insert, select
+from sqlalchemy import Column, Connection, Float, String, Table, bindparam, delete, insert, select
 
 from selfmaker import clock, ids
 from selfmaker.errors import NotFound
@@ -17,6 +17,13 @@ credentials = Table(
     Column("owner", String(512), nullable=False, index=True),
     Column("created", Float, nullable=False),
 )
+
+_OWNED = (
+    select(credentials.c.access_key, credentials.c.secret)
+    .where(credentials.c.owner == bindparam("of_owner"))
+    .order_by(credentials.c.created)
+)
+_REMOVE = delete(credentials).where(credentials.c.access_key == bindparam("which"))
 
 
 class Credentials:
@@ -49,13 +56,13 @@ class Credentials:
     def put(self, access_key: str, secret: str, owner: str) -> None:
         """Make ``access_key`` known with ``secret``, whatever was known of it before."""
         row = {"access_key": access_key, "secret": secret, "owner": owner, "created": clock.now()}
+
+        def work(connection: Connection) -> None:
+            connection.execute(_REMOVE, {"which": access_key})
+            connection.execute(insert(credentials), row)
+
         with self._lock:
-            self._database.write(
-                lambda c: (
-                    c.execute(delete(credentials).where(credentials.c.access_key == access_key)),
-                    c.execute(insert(credentials).values(**row)),
-                )
-            )
+            self._database.write(work)
             self._known[access_key] = secret
 
     def owner(self, access_key: str) -> str:
@@ -68,13 +75,11 @@ class Credentials:
 
     def owned(self, owner: str) -> list[tuple[str, str]]:
         """The (access key, secret) pairs of ``owner``, oldest first."""
-        query = select(credentials.c.access_key, credentials.c.secret).where(credentials.c.owner == owner)
-        rows = self._database.read(lambda c: c.execute(query.order_by(credentials.c.created)).all())
+        rows = self._database.read(lambda c: c.execute(_OWNED, {"of_owner": owner}).all())
         return [(row.access_key, row.secret) for row in rows]
 
     def delete(self, access_key: str) -> None:
         """The key is good no more once this returns. A key that doesn't exist is no error."""
-        statement = delete(credentials).where(credentials.c.access_key == access_key)
         with self._lock:
-            self._database.write(lambda c: c.execute(statement))
+            self._database.write(lambda c: c.execute(_REMOVE, {"which": access_key}))
             self._known.pop(access_key, None)

@@ -140,6 +140,7 @@ def _engine(url: str) -> Engine:
     def _begin(connection: Connection) -> None:
         # Only the writer holds SQLite's write lock, from the first statement, so that it can never fail half-way.
         immediate = threading.current_thread().name == "selfmaker-writer"
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        driver: Any = connection.connection.driver_connection  # at a fifth of exec_driver_sql's cost
+        driver.execute("BEGIN IMMEDIATE" if immediate else "BEGIN").close()
 
     return engine

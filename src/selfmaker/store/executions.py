@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     delete,
     insert,
     select,
@@ -85,6 +86,16 @@ steps = Table(
     Index(None, "pipeline", "name", "key"),
     Index(None, "token"),
 )
+
+# Made once: what a statement costs is mostly its making.
+_OF_STEP = (steps.c.execution == bindparam("which")) & (steps.c.name == bindparam("called"))
+_EXECUTION = select(executions).where(executions.c.id == bindparam("which"))
+_AMEND = update(executions).where(executions.c.id == bindparam("which"))
+_STEP = select(steps).where(_OF_STEP)
+_STEPS = select(steps).where(steps.c.execution == bindparam("which")).order_by(steps.c.sequence)
+_LAST_STEP = select(greatest(steps.c.sequence)).where(steps.c.execution == bindparam("which"))
+_ADD_STEP = insert(steps)
+_AMEND_STEP = update(steps).where(_OF_STEP)
 
 
 @dataclass(frozen=True)
@@ -170,7 +181,7 @@ class ExecutionTable:
         def work(connection: Connection) -> None:
             if not any(version.number == execution.version for version in versions_of(connection, execution.pipeline)):
                 raise NotFound(execution.pipeline)
-            connection.execute(insert(executions).values(**vars(execution)))
+            connection.execute(insert(executions), vars(execution))
             _report(connection, None, execution)
 
         try:
@@ -223,7 +234,7 @@ class ExecutionTable:
             if changed is before:
                 return before
             after = replace(changed, modified=clock.now())
-            connection.execute(update(executions).where(executions.c.id == execution).values(**vars(after)))
+            connection.execute(_AMEND, {**vars(after), "which": execution})
             _report(connection, before, after)
             if also is not None:
                 also(connection)
@@ -235,8 +246,7 @@ class ExecutionTable:
 
     def steps(self, execution: str) -> list[StepRow]:
         """In the order in which they started."""
-        query = select(steps).where(steps.c.execution == execution).order_by(steps.c.sequence)
-        return [_step(row) for row in self._database.read(lambda c: c.execute(query).all())]
+        return [_step(row) for row in self._database.read(lambda c: c.execute(_STEPS, {"which": execution}).all())]
 
     def step(self, execution: str, name: str) -> StepRow:
         """Raises NotFound."""
@@ -249,11 +259,10 @@ class ExecutionTable:
         def work(connection: Connection) -> list[StepRow]:
             if not rows or _get(connection, rows[0].execution).status != "Executing":
                 return []
-            most = select(greatest(steps.c.sequence)).where(steps.c.execution == rows[0].execution)
-            first = (connection.execute(most).scalar_one() or 0) + 1
+            first = (connection.execute(_LAST_STEP, {"which": rows[0].execution}).scalar_one() or 0) + 1
             stored = [replace(row, sequence=number) for number, row in enumerate(rows, first)]
             for row in stored:
-                connection.execute(insert(steps).values(**vars(row)))
+                connection.execute(_ADD_STEP, vars(row))
                 _report_step(connection, None, row)
             return stored
 
@@ -266,8 +275,7 @@ class ExecutionTable:
             before = _get_step(connection, execution, name)
             after = change(before)
             if after is not before:
-                where = (steps.c.execution == execution) & (steps.c.name == name)
-                connection.execute(update(steps).where(where).values(**vars(after)))
+                connection.execute(_AMEND_STEP, {**vars(after), "which": execution, "called": name})
                 _report_step(connection, before, after)
             return after
 
@@ -339,14 +347,14 @@ def forget_unfinished(connection: Connection, execution: str) -> None:
 
 
 def _get(connection: Connection, execution: str) -> Execution:
-    row = connection.execute(select(executions).where(executions.c.id == execution)).first()
+    row = connection.execute(_EXECUTION, {"which": execution}).first()
     if row is None:
         raise NotFound(execution)
     return _execution(row)
 
 
 def _get_step(connection: Connection, execution: str, name: str) -> StepRow:
-    row = connection.execute(select(steps).where(steps.c.execution == execution, steps.c.name == name)).first()
+    row = connection.execute(_STEP, {"which": execution, "called": name}).first()
     if row is None:
         raise NotFound(f"{execution} {name}")
     return _step(row)

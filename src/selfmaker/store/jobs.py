@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    bindparam,
     delete,
     insert,
     select,
@@ -55,6 +56,12 @@ jobs = Table(
     Index(None, "arn"),
     sqlite_autoincrement=True,
 )
+
+# Made once: what a statement costs is mostly its making.
+_BY_ID = select(jobs).where(jobs.c.id == bindparam("which"))
+_IN_STATES = select(jobs).where(jobs.c.state.in_(bindparam("states", expanding=True))).order_by(jobs.c.sequence)
+_ADD = insert(jobs).returning(jobs.c.sequence)
+_AMEND = update(jobs).where(jobs.c.id == bindparam("which"))
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ class JobTable:
 
         def work(connection: Connection) -> Job:
             values = {k: v for k, v in vars(job).items() if k != "sequence"}
-            sequence = connection.execute(insert(jobs).values(**values).returning(jobs.c.sequence)).scalar_one()
+            sequence = connection.execute(_ADD, values).scalar_one()
             _report(connection, None, job)
             if also is not None:
                 also(connection)
@@ -144,8 +151,8 @@ class JobTable:
 
     def in_states(self, states: Sequence[str]) -> list[Job]:
         """Jobs of any kind and region that are in one of ``states``, in the order of submission."""
-        query = select(jobs).where(jobs.c.state.in_(states)).order_by(jobs.c.sequence)
-        return [_job(row) for row in self._database.read(lambda c: c.execute(query).all())]
+        rows = self._database.read(lambda c: c.execute(_IN_STATES, {"states": list(states)}).all())
+        return [_job(row) for row in rows]
 
     def amend(self, job_id: str, change: Amend, also: Callable[[Connection], object] | None = None) -> Job:
         """Replace the row by ``change(row as it is)``; ``also`` writes in the same transaction. Raises NotFound.
@@ -162,7 +169,8 @@ class JobTable:
             if changed is before:
                 return before
             after = replace(changed, modified=clock.now())
-            connection.execute(update(jobs).where(jobs.c.id == job_id).values(**vars(after)))
+            changed_members = {k: v for k, v in vars(after).items() if v is not getattr(before, k)}
+            connection.execute(_AMEND, {**changed_members, "which": job_id})
             _report(connection, before, after)
             if also is not None:
                 also(connection)
@@ -188,7 +196,7 @@ class JobTable:
 
 
 def _by_id(connection: Connection, job_id: str) -> Job:
-    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+    row = connection.execute(_BY_ID, {"which": job_id}).first()
     if row is None:
         raise NotFound(job_id)
     return _job(row)

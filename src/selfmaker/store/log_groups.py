@@ -4,7 +4,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Connection, Integer, String, Table, delete, insert, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    String,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from selfmaker import clock
 from selfmaker.errors import AlreadyExists, NotFound
@@ -19,6 +32,9 @@ log_groups = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("retention_days", Integer),
     Column("document", JSON, nullable=False),
+)
+_FIND = select(log_groups).where(
+    log_groups.c.region == bindparam("in_region"), log_groups.c.name == bindparam("called")
 )
 
 Also = Callable[[Connection], object]
@@ -84,8 +100,7 @@ class LogGroups:
 
 
 def find(connection: Connection, region: str, name: str) -> LogGroup | None:
-    query = select(log_groups).where(log_groups.c.region == region, log_groups.c.name == name)
-    row = connection.execute(query).first()
+    row = connection.execute(_FIND, {"in_region": region, "called": name}).first()
     return LogGroup(**row._mapping) if row else None
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    bindparam,
     delete,
     func,
     insert,
@@ -49,6 +50,11 @@ log_streams = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("insertions", JSON, nullable=False),
+)
+_GET = select(log_streams).where(
+    log_streams.c.region == bindparam("in_region"),
+    log_streams.c.group == bindparam("of_group"),
+    log_streams.c.name == bindparam("called"),
 )
 
 _REMEMBERED_GENERATIONS = 64
@@ -306,14 +312,12 @@ class LogStreams:
 
 
 def _stream(connection: Connection, region: str, group: str, name: str) -> Any:
-    t = log_streams.c
-    query = select(log_streams).where(t.region == region, t.group == group, t.name == name)
-    return connection.execute(query).first()
+    return connection.execute(_GET, {"in_region": region, "of_group": group, "called": name}).first()
 
 
 def _add_stream(connection: Connection, region: str, group: str, name: str, values: dict[str, Any]) -> None:
     key = {"region": region, "group": group, "name": name}
-    connection.execute(insert(log_streams).values({**key, **values, "generation": 0, "insertions": []}))
+    connection.execute(insert(log_streams), {**key, **values, "generation": 0, "insertions": []})
 
 
 def _change(connection: Connection, region: str, group: str, name: str, **values: Any) -> None:

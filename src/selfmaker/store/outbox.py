@@ -25,6 +25,7 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    bindparam,
     column,
     delete,
     exists,
@@ -67,6 +68,9 @@ outbox = Table(
 )
 
 _rules = table("resources", column("kind"), column("region"), column("status"))
+_LISTENED = select(literal(1)).where(
+    exists().where(_rules.c.kind == RULE, _rules.c.region == bindparam("in_region"), _rules.c.status == ENABLED)
+)
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,10 @@ class Waiting:
 def add(connection: Connection, change: Change) -> None:
     """Keep ``change`` until it has been offered to the rules of its region. Where no rule is enabled at this moment
     nobody would see it, and nothing is written."""
-    listened = exists().where(_rules.c.kind == RULE, _rules.c.region == change.region, _rules.c.status == ENABLED)
-    if connection.execute(select(literal(1)).where(listened)).first() is None:
+    if connection.execute(_LISTENED, {"in_region": change.region}).first() is None:
         return
     values = {**vars(change), "document": dict(change.document)}
-    connection.execute(insert(outbox).values(id=ids.unique_id(), time=clock.now(), **values))
+    connection.execute(insert(outbox), {"id": ids.unique_id(), "time": clock.now(), **values})
 
 
 def waiting(connection: Connection, limit: int) -> list[Waiting]:

@@ -8,7 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, Float, Index, Row, String, Table, delete, insert, select, update
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Row,
+    String,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from selfmaker import clock
@@ -36,6 +50,18 @@ resources = Table(
     Index(None, "kind", "region", "created"),
     Index(None, "kind", "status"),
 )
+
+# Made once: what a statement costs is mostly its making. ``_key`` gives their parameters.
+_WHERE = (
+    (resources.c.kind == bindparam("of_kind"))
+    & (resources.c.region == bindparam("in_region"))
+    & (resources.c.name == bindparam("called"))
+)
+_GET = select(resources).where(_WHERE)
+_GET_NAME = select(resources.c.name).where(_WHERE)
+_ADD = insert(resources)
+_CHANGE = update(resources).where(_WHERE)
+_REMOVE = delete(resources).where(_WHERE)
 
 
 @dataclass(frozen=True)
@@ -122,12 +148,12 @@ class Change:
 
 
 def create(connection: Connection, resource: Resource) -> None:
-    connection.execute(insert(resources).values(**vars(resource)))
+    connection.execute(_ADD, vars(resource))
     _report(connection, None, resource)
 
 
 def get(connection: Connection, kind: str, region: str, name: str) -> Resource:
-    row = connection.execute(_where(select(resources), kind, region, name)).first()
+    row = connection.execute(_GET, _key(kind, region, name)).first()
     if row is None:
         raise NotFound(f"{kind} {name}")
     return _resource(row)
@@ -135,7 +161,7 @@ def get(connection: Connection, kind: str, region: str, name: str) -> Resource:
 
 def exists(connection: Connection, kind: str, region: str, name: str) -> bool:
     """Whether there is such a resource, within a transaction."""
-    return connection.execute(_where(select(resources.c.name), kind, region, name)).first() is not None
+    return connection.execute(_GET_NAME, _key(kind, region, name)).first() is not None
 
 
 def of_kind(connection: Connection, kind: str, region: str) -> "list[Resource]":
@@ -170,21 +196,17 @@ def modify(connection: Connection, kind: str, region: str, name: str, change: Ch
         document=merged(before.document, change.document),
         state=merged(before.state, change.state),
     )
-    connection.execute(
-        _where(update(resources), kind, region, name).values(
-            status=after.status, modified=after.modified, document=after.document, state=after.state
-        )
-    )
+    members = {"status": after.status, "modified": after.modified, "document": after.document, "state": after.state}
+    connection.execute(_CHANGE, {**members, **_key(kind, region, name)})
     _report(connection, before, after)
     return after
 
 
 def touch(connection: Connection, kind: str, region: str, name: str, state: Document) -> None:
     """Merge members into ``state`` without the row counting as modified; a row that is gone stays gone."""
-    row = connection.execute(_where(select(resources), kind, region, name)).first()
+    row = connection.execute(_GET, _key(kind, region, name)).first()
     if row is not None:
-        values = {"state": merged(row.state, state)}
-        connection.execute(_where(update(resources), kind, region, name).values(**values))
+        connection.execute(_CHANGE, {"state": merged(row.state, state), **_key(kind, region, name)})
 
 
 def remove(connection: Connection, kind: str, region: str, name: str) -> None:
@@ -192,7 +214,7 @@ def remove(connection: Connection, kind: str, region: str, name: str) -> None:
     if kind in outbox.WATCHED:
         before = get(connection, kind, region, name)
         _report(connection, before, replace(before, status="Deleted", modified=clock.now()))
-    if connection.execute(_where(delete(resources), kind, region, name)).rowcount == 0:
+    if connection.execute(_REMOVE, _key(kind, region, name)).rowcount == 0:
         raise NotFound(f"{kind} {name}")
 
 
@@ -215,9 +237,8 @@ def _told(resource: Resource, members: tuple[str, ...]) -> tuple[Any, ...]:
     return resource.status, *(held.get(member) for member in members)
 
 
-def _where(statement: Any, kind: str, region: str, name: str) -> Any:
-    key = resources.c
-    return statement.where(key.kind == kind, key.region == region, key.name == name)
+def _key(kind: str, region: str, name: str) -> dict[str, str]:
+    return {"of_kind": kind, "in_region": region, "called": name}
 
 
 def _resource(row: Row[Any]) -> Resource:

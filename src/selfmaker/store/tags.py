@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, String, Table, delete, insert, select
+from sqlalchemy import Column, Connection, String, Table, bindparam, delete, insert, select
 
 from selfmaker.store.database import Database
 from selfmaker.store.schema import metadata
@@ -15,6 +15,7 @@ tags = Table(
     Column("key", String(256), primary_key=True),
     Column("value", String(512), nullable=False),
 )
+_OF = select(tags.c.key, tags.c.value).where(tags.c.arn == bindparam("of_arn")).order_by(tags.c.key)
 
 
 class Tags:
@@ -47,7 +48,7 @@ class Tags:
 
 
 def of(connection: Connection, arn: str) -> dict[str, str]:
-    rows: Any = connection.execute(select(tags.c.key, tags.c.value).where(tags.c.arn == arn).order_by(tags.c.key))
+    rows: Any = connection.execute(_OF, {"of_arn": arn})
     return {row.key: row.value for row in rows}
 
 
