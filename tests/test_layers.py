@@ -8,7 +8,7 @@ import pytest
 import selfmaker
 
 SOURCE = Path(selfmaker.__file__).parent
-LEAVES = {"errors", "settings", "clock", "ids", "services"}
+LEAVES = {"errors", "settings", "clock", "ids", "services", "signals"}
 ENGINE = {"store", "objects", "executors", "runtimes", "contract"}
 SERVICE = ENGINE | {
     "aws",

@@ -18,6 +18,13 @@ BASE = {
 }
 
 
+@pytest.fixture(autouse=True)
+def stopped_clock(monkeypatch):
+    """In the midst of a minute, so that none ends while a test looks."""
+    at = clock.now() // 60 * 60 + 20
+    monkeypatch.setattr(clock, "now", lambda: at)
+
+
 def put(call, *points, **datum):
     """Values so many minutes ago."""
     now = clock.now() // 60 * 60 + 1

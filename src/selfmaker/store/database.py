@@ -25,6 +25,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        with self.engine.connect():
+            pass  # a new file's journal is changed to WAL while nobody else uses it: that would be refused
         self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_loop, name="selfmaker-writer", daemon=True)
         self._closed = False
