@@ -270,6 +270,8 @@ def big_objects(cases: dict[str, Measured], targets: list[Target], folder: Path)
             else:
                 client = target.client()
                 puts.add(target.name, *timed(client.upload_file, str(source), BUCKET, "big"))
+                if target.name == "nothing":  # a Python program that sends zeros is no limit: sendfile is faster
+                    continue
                 gets.add(target.name, *timed(client.download_file, BUCKET, "big", str(sink)))
         puts.add("disk", *timed(copied, source, sink))
         gets.add("disk", *timed(read, sink))
