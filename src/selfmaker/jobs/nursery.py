@@ -1,11 +1,13 @@
 """A small process, warm with the supervisor's imports, from which supervisors are forked in about a millisecond.
 
-A supervisor forked here leaves at once: it has a session of its own, no parent that it knows, and goes on when the
-nursery and the server are gone. The nursery itself ends with the server, by the closing of their socket.
+A supervisor forked here has a session of its own, nobody waits for it, and it goes on when the nursery and the server
+are gone. The nursery itself ends with the server, by the closing of their socket.
 """
 
 import contextlib
+import gc
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -91,13 +93,15 @@ def main(descriptor: int) -> None:
     from selfmaker.jobs import supervisor
 
     connection = socket.socket(fileno=descriptor)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets those that have ended
+    gc.freeze()  # what is there now is looked through by no supervisor's collector, which would copy its pages
     while message := _receive(connection):
         folder, notice, ticket = message.decode().split("\0")
-        child = os.fork()
-        if child == 0:
-            _detach(connection)
+        if os.fork() == 0:
+            connection.close()
+            os.setsid()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             supervisor.main(Path(folder), Path(notice), ticket)
-        os.waitpid(child, 0)
         with contextlib.suppress(OSError):
             connection.send(b"ok")
 
@@ -107,11 +111,3 @@ def _receive(connection: socket.socket) -> bytes:
         return connection.recv(65536)
     except OSError:
         return b""
-
-
-def _detach(connection: socket.socket) -> None:
-    """In the first child: a session of its own, and a second fork that nobody has to wait for."""
-    connection.close()
-    os.setsid()
-    if os.fork():
-        os._exit(0)
