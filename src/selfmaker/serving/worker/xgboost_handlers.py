@@ -1,14 +1,17 @@
 """XGBoost: the defaults of script mode, and the built-in algorithm when there is no script.
 
 Script mode reads csv, libsvm and recordio into a DMatrix and writes json, csv or npy. The algorithm loads
-``xgboost-model``, predicts with the best iteration, and answers in CSV: one line, predictions separated by commas.
+``xgboost-model``, predicts with the best iteration, and answers in CSV: one line for each row, or, where the image is
+older than 1.2-2, one line with all predictions (aws/sagemaker-xgboost-container, pull requests 269 to 271).
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +74,12 @@ class XgboostAlgorithm(Handlers):
         self, module: Any, model_dir: str, default_accept: str | None = None, one_per_line: bool = False
     ) -> None:
         super().__init__(module, model_dir, default_accept)
-        self._separator = "\n" if one_per_line else ","
+        self._one_per_line = one_per_line
+        self._all_in_one = False
         self._predictors: list[Predictor] = []
 
     def load(self) -> None:
+        self._all_in_one = _writes_one_line()
         self._predictors = [Predictor(*load_booster(path)) for path in _model_files(self.model_dir)]
 
     def batch(self) -> Batch | None:
@@ -105,6 +110,9 @@ class XgboostAlgorithm(Handlers):
         return Message(200, accept, "", "", self._encode(prediction, accept))
 
     def _accept(self, header: str) -> str:
+        """The images that put all predictions on one line (before 1.2.2) answer in CSV whatever is asked for."""
+        if self._all_in_one:
+            return formats.CSV
         if not header or header == "*/*":
             return self.default_accept
         for choice in header.split(","):
@@ -127,10 +135,19 @@ class XgboostAlgorithm(Handlers):
 
     def _encode(self, prediction: Any, accept: str) -> bytes:
         values = prediction.tolist()
-        if accept == formats.CSV:
-            text = self._separator.join(map(str, values))
-            return (text + "\n" if self._separator == "\n" else text).encode("ascii")
+        if accept == formats.CSV and self._one_per_line:
+            return "".join(f"{value}\n" for value in values).encode("ascii")
+        if accept == formats.CSV and self._all_in_one:
+            return ",".join(map(str, values)).encode("ascii")
         return arrays.encode(values, accept)[0]
+
+
+def _writes_one_line() -> bool:
+    """Whether the image is one of those before 1.2-2. 1.2-1 has the XGBoost of 1.2-2: the environment's name tells."""
+    import xgboost
+
+    version = tuple(map(int, xgboost.__version__.split(".")[:2]))
+    return version < (1, 2) or os.path.basename(sys.prefix).startswith("xgboost-1.2-1")
 
 
 def read_rows(body: Any, content_type: str) -> Any:
