@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from selfmaker import clock
+from selfmaker.aws.arn import parse
 from selfmaker.aws.errors import AwsError
 from selfmaker.aws.port import Port
 from selfmaker.events import clockwork, pattern, sending
@@ -148,7 +149,7 @@ class Dispatcher:
 
     def _attempt(self, port: Port, delivery: Delivery) -> None:
         try:
-            sending.send(port, delivery)
+            self._deliver(port, delivery)
         except AwsError as error:
             if self._is_over(delivery, error):
                 _log.warning("an event does not reach %s: %s", delivery.target["Arn"], error)
@@ -159,6 +160,13 @@ class Dispatcher:
                 return
         self._database.write(lambda c: deliveries.remove(c, delivery.sequence))
         self._wake.set()
+
+    def _deliver(self, port: Port, delivery: Delivery) -> None:
+        target = parse(delivery.target["Arn"])
+        if target.service == "events":  # another bus
+            self.offer(target.region, [(target.name, dict(delivery.event))])
+        else:
+            sending.send(port, delivery)
 
     def _is_over(self, delivery: Delivery, error: AwsError) -> bool:
         policy = delivery.target.get("RetryPolicy", {})

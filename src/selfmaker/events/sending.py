@@ -104,12 +104,6 @@ def _to_log_group(port: Port, delivery: Delivery, arn: Arn, text: str) -> None:
     port.call("logs", "PutLogEvents", {**where, "logEvents": [line]}, arn.region)
 
 
-def _to_bus(port: Port, delivery: Delivery, arn: Arn, text: str) -> None:
-    from selfmaker.events.dispatcher import Dispatcher
-
-    port.services.use(Dispatcher).offer(arn.region, [(arn.name, dict(delivery.event))])
-
-
 def _token(delivery: Delivery) -> str:
     """The same for each attempt at a delivery, so that what is started twice starts once."""
     told = f"{delivery.event['id']} {delivery.rule} {delivery.target['Id']}"
@@ -121,5 +115,4 @@ _SENDERS: Mapping[str, Callable[[Port, Delivery, Arn, str], None]] = {
     "sqs": _to_queue,
     "sagemaker": _to_pipeline,
     "logs": _to_log_group,
-    "events": _to_bus,
 }

@@ -15,13 +15,13 @@ from selfmaker.errors import AlreadyExists, Conflict, Invalid, NotFound
 from selfmaker.objects.store import ObjectStore
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.pipeline_definition import check_definition
+from selfmaker.sagemaker.pipeline_row import KIND, find, not_found
 from selfmaker.sagemaker.pipeline_version import add_aliases, members_of, version_of
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.store import executions, resources, tags
 from selfmaker.store.executions import ExecutionTable
 from selfmaker.store.resources import Change, Resource, Resources
 
-KIND = "Pipeline"
 _OF_VERSION = ("PipelineDefinition", "PipelineDefinitionS3Location", "PipelineVersionAliases")
 _NOT_KEPT = (*_OF_VERSION, "ClientRequestToken", "Tags", "PipelineName")
 
@@ -155,24 +155,6 @@ def described(row: Resource) -> dict[str, Any]:
         "CreatedBy": row.state.get("user"),
         "LastModifiedBy": row.state.get("modified_by") or row.state.get("user"),
     }
-
-
-def find(call: Call, name_or_arn: str) -> Resource:
-    """The pipeline of that name or ARN (clients write ARNs in lower case at times), or AWS's error."""
-    table = call.use(Resources)
-    name = name_or_arn.rpartition("/")[2] if name_or_arn.startswith("arn:") else name_or_arn
-    try:
-        return table.get(KIND, call.region, name)
-    except NotFound:
-        if name_or_arn.startswith("arn:"):
-            for row in table.list(KIND, call.region):
-                if row.name.lower() == name.lower():
-                    return row
-        raise not_found(call, name) from None
-
-
-def not_found(call: Call, name: str) -> AwsError:
-    return AwsError("ResourceNotFound", f"Pipeline '{sagemaker_arn(call, 'pipeline', name)}' does not exist.")
 
 
 def definition_text(call: Call, request: Request) -> str | None:

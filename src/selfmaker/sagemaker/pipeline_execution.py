@@ -12,7 +12,7 @@ from selfmaker.aws.listing import Usual, page, page_of
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import Conflict, NotFound
-from selfmaker.sagemaker import pipeline
+from selfmaker.sagemaker import pipeline_row
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.pipeline_selection import check_selection
 from selfmaker.sagemaker.pipeline_version import version_of
@@ -31,7 +31,7 @@ _DISPLAY = ("PipelineExecutionDisplayName", "PipelineExecutionDescription")
 
 @operation("sagemaker", "StartPipelineExecution")
 def start_pipeline_execution(call: Call, request: Request) -> Output:
-    row = pipeline.find(call, request["PipelineName"])
+    row = pipeline_row.find(call, request["PipelineName"])
     if "RoleArn" in request:
         raise invalid("RoleArn can be given only for pipelines that AWS manages; this one runs with its own role.")
     if "MlflowExperimentName" in request:
@@ -71,7 +71,7 @@ def start_pipeline_execution(call: Call, request: Request) -> Output:
     try:
         stored = call.use(Executions).begin(new)
     except NotFound:  # deleted this very moment
-        raise pipeline.not_found(call, row.name) from None
+        raise pipeline_row.not_found(call, row.name) from None
     if stored.id != execution and stored.document["request"] != asked:
         raise AwsError(
             "ConflictException", "ClientRequestToken: another execution was started with the same token before."
@@ -90,7 +90,7 @@ def describe_pipeline_execution(call: Call, request: Request) -> Output:
 
 @operation("sagemaker", "ListPipelineExecutions")
 def list_pipeline_executions(call: Call, request: Request) -> Output:
-    row = pipeline.find(call, request["PipelineName"])
+    row = pipeline_row.find(call, request["PipelineName"])
     found = call.use(ExecutionTable).of_pipeline(row.arn)
     if "PipelineVersionAlias" in request:
         number = version_of(call, row.arn, {"PipelineVersionAlias": request["PipelineVersionAlias"]}).number
@@ -200,6 +200,6 @@ def _refused(call: Call, execution: Execution, what: str) -> AwsError:
 
 def _note_run(call: Call, name: str, now: float) -> None:
     def work(connection: Connection) -> None:
-        resources.touch(connection, pipeline.KIND, call.region, name, {"last_run": now})
+        resources.touch(connection, pipeline_row.KIND, call.region, name, {"last_run": now})
 
     call.use(Database).write(work)

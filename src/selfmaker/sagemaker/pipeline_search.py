@@ -4,6 +4,7 @@ from typing import Any
 
 from selfmaker.aws.operation import Call
 from selfmaker.sagemaker import pipeline, pipeline_execution
+from selfmaker.sagemaker.pipeline_row import KIND
 from selfmaker.sagemaker.search_filter import with_tag_paths
 from selfmaker.sagemaker.tag import tag_list
 from selfmaker.store.executions import ExecutionTable
@@ -15,7 +16,7 @@ Documents = list[dict[str, Any]]
 
 
 def pipelines(call: Call) -> Documents:
-    rows = call.use(Resources).list(pipeline.KIND, call.region)
+    rows = call.use(Resources).list(KIND, call.region)
     tags = call.use(Tags).of_all([row.arn for row in rows])
     return [with_tag_paths({**pipeline.described(row), "Tags": tag_list(tags.get(row.arn, {}))}) for row in rows]
 

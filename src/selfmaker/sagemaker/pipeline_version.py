@@ -13,6 +13,7 @@ from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import Invalid, NotFound
 from selfmaker.sagemaker.checks import invalid
+from selfmaker.sagemaker.pipeline_row import find
 from selfmaker.store import executions
 from selfmaker.store.executions import ExecutionTable, Version
 
@@ -21,8 +22,6 @@ _MOST_ALIASES = 10
 
 @operation("sagemaker", "ListPipelineVersions")
 def list_pipeline_versions(call: Call, request: Request) -> Output:
-    from selfmaker.sagemaker.pipeline import find
-
     row = find(call, request["PipelineName"])
     last = {execution.version: execution.arn for execution in call.use(ExecutionTable).of_pipeline(row.arn)}
     rows = [
@@ -42,8 +41,6 @@ def list_pipeline_versions(call: Call, request: Request) -> Output:
 
 @operation("sagemaker", "UpdatePipelineVersion")
 def update_pipeline_version(call: Call, request: Request) -> Output:
-    from selfmaker.sagemaker.pipeline import find
-
     row = find(call, request["PipelineArn"])
     number = request["PipelineVersionId"]
     members = ("PipelineVersionDisplayName", "PipelineVersionDescription")
