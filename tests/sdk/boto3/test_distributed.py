@@ -66,7 +66,15 @@ def test_mpi_on_one_host_and_without_a_network(account):
 
 
 GROUPED = """
-import os, pathlib
+import json, os, pathlib
+from sagemaker_containers import entry_point
+from sagemaker_training import environment
+entry_point._wait_hostname_resolution()
+job, seen = environment.Environment(), json.loads(os.environ["SM_TRAINING_ENV"])
+names = ("instance_groups", "instance_groups_dict", "is_hetero", "current_instance_group", "distribution_hosts",
+         "current_instance_group_hosts", "distribution_instance_groups", "master_hostname", "is_master")
+assert {name: job[name] for name in names} == {name: seen[name] for name in names}, dict(job)
+assert job.is_hetero and job.instance_groups == ["data", "net"] and job.distribution_hosts == ["algo-3", "algo-4"]
 if os.environ["SM_CURRENT_INSTANCE_GROUP"] == "net":
     from mpi4py import MPI
     text = f"{MPI.COMM_WORLD.Get_rank()} of {MPI.COMM_WORLD.Get_size()}"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sagemaker_training import environment, errors
+
+_RESOLVED_WITHIN = 900
+"""Seconds that the other hosts have to get their names."""
 
 
 def run(
@@ -53,6 +58,25 @@ def install(name: str, path: str = environment.code_dir, capture_error: bool = F
     ended = subprocess.run(command, cwd=path, stderr=subprocess.PIPE if capture_error else None, check=False)
     if ended.returncode:
         raise errors.InstallRequirementsError(command, ended.returncode, ended.stderr)
+
+
+def _wait_hostname_resolution() -> None:
+    """Return when the names of all hosts of the job lead somewhere: programs for several hosts call it by this name
+    before they look for each other. Raises socket.gaierror after a quarter of an hour."""
+    deadline = time.monotonic() + _RESOLVED_WITHIN
+    for host in environment.Environment().hosts:
+        _resolve(host, deadline)
+
+
+def _resolve(host: str, deadline: float) -> None:
+    while True:
+        try:
+            socket.gethostbyname(host)
+            return
+        except socket.gaierror:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _command(program: str, arguments: list[str]) -> list[str]:

@@ -102,12 +102,41 @@ class Environment(mapping.MappingMixin):
         return str(self._resources.get("current_group_name", "homogeneousCluster"))
 
     @property
-    def instance_groups(self) -> list[Any]:
-        return list(self._resources.get("instance_groups", []))
+    def current_instance_group_hosts(self) -> list[str]:
+        return list(self.instance_groups_dict.get(self.current_instance_group, {}).get("hosts", []))
+
+    @property
+    def instance_groups(self) -> list[str]:
+        """Their names."""
+        return list(self.instance_groups_dict)
+
+    @property
+    def instance_groups_dict(self) -> dict[str, Any]:
+        return {group["instance_group_name"]: group for group in self._resources.get("instance_groups", [])}
+
+    @property
+    def is_hetero(self) -> bool:
+        return len(self.instance_groups) > 1
+
+    @property
+    def distribution_instance_groups(self) -> list[str]:
+        """The groups that are started together: those that the job names, or its only one."""
+        distributed = any(self._framework.get(f"sagemaker_{name}_enabled") for name in params.DISTRIBUTIONS)
+        named = self._framework.get("sagemaker_distribution_instance_groups")
+        return list(named if named is not None else [self.current_instance_group] if distributed else [])
+
+    @property
+    def distribution_hosts(self) -> list[str]:
+        """All hosts where the job has no groups, as in local mode."""
+        groups = self.instance_groups_dict
+        if not groups:
+            return self.hosts
+        chosen = self.distribution_instance_groups
+        return [host for name, group in groups.items() if name in chosen for host in group["hosts"]]
 
     @property
     def master_hostname(self) -> str:
-        return self.hosts[0]
+        return (self.distribution_hosts or self.hosts)[0]
 
     @property
     def is_master(self) -> bool:

@@ -22,3 +22,14 @@ S3_OUTPUT_LOCATION_ENV = "SAGEMAKER_S3_OUTPUT"
 BASE_PATH_ENV = "SAGEMAKER_BASE_DIR"
 SM_EVAL_ENV = "SM_EVAL"
 TRAINING_ENV = "SM_TRAINING_ENV"
+
+DISTRIBUTIONS = (
+    "mpi",
+    "parameter_server",
+    "distributed_dataparallel",
+    "pytorch_ddp",
+    "pytorch_xla_multi_worker",
+    "multi_worker_mirrored_strategy",
+    "torch_distributed",
+)
+"""The ways to start hosts together, as sagemaker_*_enabled ask for them."""
