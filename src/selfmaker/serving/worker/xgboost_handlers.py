@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import pickle
 import sys
 from pathlib import Path
@@ -147,7 +146,7 @@ def _writes_one_line() -> bool:
     import xgboost
 
     version = tuple(map(int, xgboost.__version__.split(".")[:2]))
-    return version < (1, 2) or os.path.basename(sys.prefix).startswith("xgboost-1.2-1")
+    return version < (1, 2) or Path(sys.prefix).name.startswith("xgboost-1.2-1")
 
 
 def read_rows(body: Any, content_type: str) -> Any:
