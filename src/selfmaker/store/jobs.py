@@ -157,7 +157,8 @@ class JobTable:
     def amend(self, job_id: str, change: Amend, also: Callable[[Connection], object] | None = None) -> Job:
         """Replace the row by ``change(row as it is)``; ``also`` writes in the same transaction. Raises NotFound.
 
-        A ``change`` that returns its argument writes nothing, and ``also`` is not called.
+        A ``change`` that returns its argument writes nothing, and ``also`` is not called. It never alters what its
+        argument holds: a member that is the same object as before is not written.
         """
 
         states: list[str] = []
