@@ -23,7 +23,8 @@ def test_an_object_is_named_by_its_uri_or_by_its_address(uri):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "bucket/key", "s3://", "s3:///key", "https://example.com/b/k", "https://s3.amazonaws.com/", "file:///k"]
+    "text",
+    ["", "bucket/key", "s3://", "s3:///key", "https://example.com/b/k", "https://s3.amazonaws.com/", "file:///k"],
 )
 def test_anything_else_is_refused(text):
     with pytest.raises(ValueError, match="not an S3 URI"):

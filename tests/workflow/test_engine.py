@@ -37,7 +37,7 @@ def test_a_failure_ends_its_own_branch_alone(bench: Any, step: Any) -> None:
     assert bench.table.get(run).status == "Executing"
     assert bench.run(run) == "Failed"
     assert bench.statuses(run) == {"bad": "Failed", "good": "Succeeded", "next": "Succeeded"}
-    assert bench.rows(run)["bad"].document["failure"] == "AlgorithmError: no"
+    assert bench.rows(run)["bad"].document["failure"] == "ClientError: AlgorithmError: no"
     assert bench.table.get(run).document["failure"] == "Step failure: One or multiple steps failed."
 
 

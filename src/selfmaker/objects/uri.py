@@ -3,7 +3,9 @@
 import re
 
 # bucket.s3.region.amazonaws.com, and the older s3-region; with the bucket in the host or as the path's first part.
-_HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?", re.IGNORECASE)
+_HOST = re.compile(
+    r"(?:(?P<bucket>.+)\.)?s3(?:[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?", re.IGNORECASE
+)
 
 
 def parse_s3_uri(uri: str) -> tuple[str, str]:

@@ -14,8 +14,9 @@ from selfmaker.workflow.steps.base import Act, StepType, job_name
 from selfmaker.workflow.steps.catalog import TYPES
 from selfmaker.workflow.walk import Standing
 
-# Names of these are taken as they are given; what has one of the others gets a name of its own in each execution.
-_KEPT_NAMES = ("EndpointName", "EndpointConfigName", "InferenceComponentName")
+# Names of these are taken as they are given: they are updated by a later execution. What has one of the others, which
+# can't be updated, gets a name of its own in each execution; later steps refer to it by the step's properties.
+_KEPT_NAMES = ("EndpointName", "InferenceComponentName")
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ class TestRunning:
     def test_a_failed_job_is_told_with_its_reason(self, pipelines: Pipelines) -> None:
         run = pipelines.start(pipelines.create(pipelines.processing("a", "raise SystemExit('no luck')")))
         assert pipelines.ended(run)["PipelineExecutionStatus"] == "Failed"
-        assert "AlgorithmError" in pipelines.steps(run)["a"]["FailureReason"]
+        assert pipelines.steps(run)["a"]["FailureReason"].startswith("ClientError: AlgorithmError")
 
     def test_caching(self, pipelines: Pipelines) -> None:
         cached = {"CacheConfig": {"Enabled": True, "ExpireAfter": "PT1H"}}

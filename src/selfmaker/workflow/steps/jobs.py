@@ -60,7 +60,9 @@ class JobStep:
             return Outcome(SUCCEEDED, {**described, **self.more(act, described)}, metadata)
         if status == "Failed":
             reason = str(described.get("FailureReason") or "the job failed")
-            return Outcome(FAILED, described, metadata, reason, retry.of_job(reason))
+            exception = retry.of_job(reason)
+            told = reason if exception else f"ClientError: {reason}"  # as pipelines tell of a program's own fault
+            return Outcome(FAILED, described, metadata, told, exception)
         if status == "Stopped":
             why = "MaxRuntimeExceeded" if described.get("SecondaryStatus") == "MaxRuntimeExceeded" else "Stopped"
             return Outcome(STOPPED, described, metadata, f"The job {act.intent['name']} ended in status {why}.")
