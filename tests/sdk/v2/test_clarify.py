@@ -24,6 +24,16 @@ def predict_fn(data, model):
 def output_fn(scores, accept):
     return "\\n".join(repr(float(score)) for score in scores), accept
 """
+# A regression, which answers several rows in one line, as XGBoost's images before 1.2-2 do.
+LINEAR = """
+import numpy as np
+def model_fn(folder):
+    return None
+def predict_fn(data, model):
+    return np.atleast_2d(np.asarray(data, dtype=float)) @ np.arange(1, 7)
+def output_fn(scores, accept):
+    return ",".join(repr(float(score)) for score in scores), accept
+"""
 HEADERS = ["approved", "woman", "income", "postcode"]
 ROWS = [(int(income >= 50), woman, income, income * 7 % 5) for woman in (0, 1) for income in range(30, 70)]
 ROWS += [(int(income >= 50), 0, income, income * 3 % 5) for income in range(30, 70)]
@@ -45,8 +55,11 @@ def dataset(session, place):
 @pytest.fixture(scope="module")
 def model(session, role, place, tmp_path_factory):
     """The name of a model that answers with a score for each row."""
-    source = tmp_path_factory.mktemp("clarify")
-    (source / "inference.py").write_text(HANDLERS)
+    return made_of(HANDLERS, session, role, place, tmp_path_factory.mktemp("clarify"))
+
+
+def made_of(handlers, session, role, place, source):
+    (source / "inference.py").write_text(handlers)
     buffer = io.BytesIO()
     tarfile.open(fileobj=buffer, mode="w:gz").close()
     bucket, key = place.removeprefix("s3://").split("/", 1)
@@ -157,6 +170,44 @@ def test_shap_values_and_partial_dependence(processor, data_config, model_config
     [dependence] = explanations["pdp"]
     assert dependence["feature_values"] == [30, 39.75, 49.5, 59.25, 69]
     assert dependence["model_predictions"][0] == sorted(dependence["model_predictions"][0])
+
+
+def test_a_threshold_in_floating_point_columns(processor, session, role, place, files, tmp_path):
+    """As the check steps of a public pipeline for a regression have it: columns by their places, no headers."""
+    rows = [(n % 30 + 0.0, float(n % 3 == 0), *((n * k % 7) / 7.0 for k in range(1, 6))) for n in range(90)]
+    bucket, key = place.removeprefix("s3://").split("/", 1)
+    text = "\n".join(",".join(map(str, row)) for row in rows)
+    session.boto_session.client("s3").put_object(Bucket=bucket, Key=f"{key}/floats/rows.csv", Body=text.encode())
+    data = clarify.DataConfig(
+        s3_data_input_path=f"{place}/floats/rows.csv",
+        s3_output_path=f"{place}/of-floats",
+        label=0,
+        dataset_type="text/csv",
+    )
+    name = made_of(LINEAR, session, role, place, tmp_path)
+    processor.run_bias_and_explainability(
+        data_config=data,
+        model_config=clarify.ModelConfig(model_name=name, instance_type="ml.m5.large", instance_count=1),
+        explainability_config=clarify.SHAPConfig(seed=123, num_samples=3),
+        bias_config=clarify.BiasConfig([15.0], facet_name=[1], facet_values_or_threshold=[[0.5]]),
+        pre_training_methods=["CI", "DPL"],
+        post_training_methods=["DPPL"],
+        model_predicted_label_config=clarify.ModelPredictedLabelConfig(),
+    )
+    made = files(data.s3_output_path)
+    analysis = json.loads(made["analysis.json"])
+    before = analysis["pre_training_bias_metrics"]
+    [group] = before["facets"]["column_1"]
+    assert (before["label_value_or_threshold"], group["value_or_threshold"]) == ("(15.0, 29.0]", "(0.5, 1.0]")
+    assert {m["name"]: m["value"] for m in group["metrics"]}["CI"] == pytest.approx(1 / 3)
+    [after] = analysis["post_training_bias_metrics"]["facets"]["column_1"]
+    predicted = [sum((k + 1) * value for k, value in enumerate(row[1:])) > 15 for row in rows]
+    share = [sum(v for v, row in zip(predicted, rows, strict=True) if row[1] == facet) for facet in (0.0, 1.0)]
+    assert after["metrics"][0]["value"] == pytest.approx(share[0] / 60 - share[1] / 30)
+    local = pd.read_csv(io.BytesIO(made["explanations_shap/out.csv"]))
+    baseline = pd.read_csv(io.BytesIO(made["explanations_shap/baseline.csv"])).iloc[0]
+    difference = pd.DataFrame(rows).iloc[:, 1:].to_numpy() - baseline.to_numpy()
+    assert abs(local.to_numpy() - difference * range(1, 7)).max() < 1e-6
 
 
 def test_a_drift_from_a_baseline_is_told(processor, session, role, dataset, place, data_config, bias_config, files):

@@ -147,6 +147,30 @@ def test_a_models_baseline_is_suggested_and_checked(session, role, folder, place
     assert "false_positive_rate" not in {violation["metric_name"] for violation in found}
 
 
+@pytest.mark.parametrize(
+    ("problem", "metric", "expected"),
+    [("Regression", "mae", 0.5), ("MulticlassClassification", "accuracy", 0.75)],
+)
+def test_the_other_kinds_of_models_have_a_baseline_too(session, role, folder, place, problem, metric, expected):
+    """Without a header, as a transform job joins inputs and predictions."""
+    monitor = ModelQualityMonitor(**given(role, session))
+    monitor.suggest_baseline(
+        baseline_dataset=folder({"answers.csv": "".join(f"{n % 4},{max(n % 4, 1) + 0.0}\n" for n in range(400))})
+        if problem != "Regression"
+        else folder({"answers.csv": "".join(f"{n}.0,{n + n % 2}\n" for n in range(400))}),
+        dataset_format=DatasetFormat.csv(header=False),
+        problem_type=problem,
+        inference_attribute="_c1",
+        ground_truth_attribute="_c0",
+        output_s3_uri=place,
+        wait=True,
+    )
+    member = {"Regression": "regression", "MulticlassClassification": "multiclass_classification"}[problem]
+    measured = monitor.baseline_statistics().body_dict[f"{member}_metrics"]
+    assert measured[metric]["value"] == expected
+    assert monitor.suggested_constraints().body_dict[f"{member}_constraints"][metric]["threshold"] == expected
+
+
 def test_what_is_wrong_with_the_data_is_the_jobs_message(session, role, folder, place):
     monitor = ModelQualityMonitor(**given(role, session))
     monitor.suggest_baseline(

@@ -13,7 +13,7 @@ from selfmaker.runtimes.environments import Environments
 pytestmark = pytest.mark.frameworks
 
 ROOT = Path(__file__).resolve().parents[3]
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-cpu-py3"
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:{}-cpu-py3"
 PROGRAM = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
@@ -32,10 +32,10 @@ print(json.dumps([[reader.rows(text) is not None, "pyarrow" in sys.modules] for 
 """
 
 
-@pytest.fixture(scope="module")
-def run():
+@pytest.fixture(scope="module", params=["1.4-2", "0.23-1"])  # the latter with PyArrow 0.16
+def run(request):
     folder = Path(os.environ.get("SELFMAKER_ENVIRONMENTS") or ROOT / ".cache" / "environments")
-    python = Environments(folder).for_image(IMAGE, None, print)[1].python
+    python = Environments(folder).for_image(IMAGE.format(request.param), None, print)[1].python
     source = Path(selfmaker.serving.worker.__file__).parent.parent
 
     def run(program, *texts):

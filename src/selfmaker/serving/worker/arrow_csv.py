@@ -57,5 +57,8 @@ def rows(text: str) -> Any:
         return None
     result = np.empty((table.num_rows, len(names)))
     for number, column in enumerate(table.columns):
-        result[:, number] = column.to_numpy()
+        start = 0
+        for chunk in column.iterchunks():  # the whole column has no to_numpy before PyArrow 0.17
+            result[start : start + len(chunk), number] = chunk.to_numpy()
+            start += len(chunk)
     return result

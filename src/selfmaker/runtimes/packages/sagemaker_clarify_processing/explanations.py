@@ -7,6 +7,7 @@ as zeros and ones, so features may be of any type.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,12 +77,23 @@ def _values(
         explainer = shap.KernelExplainer(
             scored, np.zeros((1, len(chosen))), link="logit" if config.get("use_logit") else "identity"
         )
-        samples = config.get("num_samples", "auto")
+        samples = _samples(config, chosen)
         raw = explainer.shap_values(np.ones((1, len(chosen))), nsamples=samples, silent=True, l1_reg=False)
         array = np.asarray(raw[0] if isinstance(raw, list) and len(raw) == 1 else raw, dtype=float)
         rows.append(array.reshape(len(chosen), -1) if array.ndim != 3 else array[0])
     stacked = np.stack(rows)  # rows, features, labels
     return [stacked[:, :, n] for n in range(stacked.shape[2])], logit(expected)
+
+
+def _samples(config: Mapping[str, Any], chosen: Sequence[str]) -> Any:
+    """How many choices a row is explained by: at least so many that SHAP takes each feature alone, and all but it,
+    among them (it spends its samples on choices of each size by the weights of its kernel). Fewer determine no values.
+    """
+    given, count = config.get("num_samples"), len(chosen)
+    if given is None or count < 2:
+        return "auto" if given is None else int(given)
+    weights = [1 / (size * (count - size)) for size in range(1, count)]
+    return max(int(given), math.ceil(2 * count * sum(weights) / (weights[0] * min(2, len(weights)))) + 1)
 
 
 def _answers(choices: Any, row: pd.Series, baseline: pd.DataFrame, chosen: Sequence[str], ask: Predictor) -> Any:

@@ -22,12 +22,22 @@ class Group:
 
 
 def is_continuous(column: pd.Series, values: Sequence[Any] | None) -> bool:
-    """Whether the values are a threshold."""
-    if not pd.api.types.is_numeric_dtype(column) or column.nunique() <= 2:
+    """Whether one value is a threshold: as in AWS's container, for a column of floating-point numbers always, for one
+    of integers if many of them differ. A threshold that nothing exceeds is taken for the value itself."""
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return False
-    if values is not None and (len(values) != 1 or isinstance(values[0], str)):
+    if values is not None and (len(values) != 1 or not _exceeded(column, values[0])):
         return False
-    return column.nunique() / max(1, column.count()) >= _CONTINUOUS_FROM
+    if values is not None and pd.api.types.is_float_dtype(column):
+        return True
+    return column.nunique() > 2 and column.nunique() / max(1, column.count()) >= _CONTINUOUS_FROM
+
+
+def _exceeded(column: pd.Series, threshold: Any) -> bool:
+    try:
+        return bool((column > float(threshold)).any())
+    except (TypeError, ValueError):
+        return False
 
 
 def facets(column: pd.Series, values: Sequence[Any] | None) -> Iterator[Group]:

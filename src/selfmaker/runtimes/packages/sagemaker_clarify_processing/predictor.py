@@ -97,7 +97,7 @@ class Predictor:
         parts = []
         for start in range(0, len(features), ROWS_OF_A_REQUEST):
             part = features.iloc[start : start + ROWS_OF_A_REQUEST]
-            answer = np.asarray(self._numbers(self._ask(part)), dtype=float)
+            answer = np.asarray(self._numbers(self._ask(part), len(part)), dtype=float)
             answer = answer.reshape(-1, 1) if answer.ndim == 1 else answer
             if len(answer) != len(part):
                 raise UserError(f"The model answered {len(answer)} predictions for {len(part)} rows.")
@@ -108,7 +108,8 @@ class Predictor:
         """For each row the predicted label: what the model says it is, or what its probability says."""
         answers: list[Any] = []
         for start in range(0, len(features), ROWS_OF_A_REQUEST):
-            answers += self._rows(self._ask(features.iloc[start : start + ROWS_OF_A_REQUEST]))
+            part = features.iloc[start : start + ROWS_OF_A_REQUEST]
+            answers += self._rows(self._ask(part), len(part))
         wanted = self._config.get("label")
         if wanted is not None and threshold is None:
             return pd.Series([_single(_pick(answer, wanted)) for answer in answers])
@@ -124,8 +125,8 @@ class Predictor:
                 found.append(names[best] if names else best)
         return pd.Series(found)
 
-    def _numbers(self, text: str) -> list[list[float]]:
-        rows = self._rows(text)
+    def _numbers(self, text: str, expected: int) -> list[list[float]]:
+        rows = self._rows(text, expected)
         wanted = self._config.get("probability", self._config.get("label"))
         return [_numbers(_pick(row, wanted)) for row in rows]
 
@@ -174,11 +175,13 @@ class Predictor:
             text = text.replace(f'"${{{name}}}"', json.dumps(value))
         return text
 
-    def _rows(self, text: str) -> list[Any]:
-        """One answer for each row, as it came."""
+    def _rows(self, text: str, expected: int) -> list[Any]:
+        """One answer for each row, as it came. A single line with a value for each of the ``expected`` rows, which is
+        how XGBoost's images before 1.2-2 answer, is as many answers."""
         try:
             if self._accept == "text/csv":
-                return [[_value(cell) for cell in line.split(",")] for line in text.splitlines() if line.strip()]
+                rows = [[_value(cell) for cell in line.split(",")] for line in text.splitlines() if line.strip()]
+                return [[value] for value in rows[0]] if len(rows) == 1 and len(rows[0]) == expected else rows
             if self._accept == "application/jsonlines":
                 return [json.loads(line) for line in text.splitlines() if line.strip()]
             document = json.loads(text)

@@ -110,7 +110,7 @@ def _label(value: Any) -> str:
 
 def _statistics(answers: Answers, problem: str) -> dict[str, Any]:
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-    compute = {BINARY: _binary(answers), MULTICLASS: _multiclass, REGRESSION: _regression}[problem]
+    compute = _binary(answers) if problem == BINARY else {MULTICLASS: _multiclass, REGRESSION: _regression}[problem]
     values = compute(answers)
     deviations = _deviations(answers, compute)
     measured: dict[str, Any] = {
