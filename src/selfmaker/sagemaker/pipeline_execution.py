@@ -54,6 +54,7 @@ def start_pipeline_execution(call: Call, request: Request) -> Output:
         "selective": selective,
         "tags": call.use(Tags).of(row.arn),
         "alias": request.get("PipelineVersionAlias"),
+        "PipelineExecutionDisplayName": f"execution-{int(now * 1000)}",
         **{member: request[member] for member in _DISPLAY if member in request},
     }
     new = Execution(

@@ -1,6 +1,7 @@
 """What endpoints report to CloudWatch: counted on the event loop in plain numbers, kept as samples now and then.
 
-AWS/SageMaker, with EndpointName and VariantName: Invocations, InvocationsPerInstance, Invocation4XXErrors and
+AWS/SageMaker, with EndpointName and VariantName (and, for what is answered, once more with EndpointConfigName, so that
+the two sides of an update can be told apart): Invocations, InvocationsPerInstance, Invocation4XXErrors and
 Invocation5XXErrors (1 for each such answer, 0 for each other, so that their average is a rate), ModelLatency and
 OverheadLatency in microseconds, ConcurrentRequestsPerModel (the time of all answers of an interval by its length).
 /aws/sagemaker/Endpoints: CPUUtilization (100 for each core in use) and MemoryUtilization (percent of the machine's).
@@ -26,6 +27,7 @@ from selfmaker.store.metrics import Metric, Metrics, Sample
 _log = logging.getLogger(__name__)
 
 ENDPOINT, COMPONENT = "EndpointName", "InferenceComponentName"  # dimensions
+CONFIG = "EndpointConfigName"
 PER_INSTANCE, PER_COPY = "InvocationsPerInstance", "InvocationsPerCopy"
 PER_MODEL_AT_ONCE, PER_COPY_AT_ONCE = "ConcurrentRequestsPerModel", "ConcurrentRequestsPerCopy"
 PROVISIONED_USE = "ServerlessProvisionedConcurrencyUtilization"
@@ -50,13 +52,17 @@ class Watched:
         ours = (PER_INSTANCE, PER_MODEL_AT_ONCE) if dimension == ENDPOINT else (PER_COPY, PER_COPY_AT_ONCE)
         self._share, self._at_once = ours
         self._since = clock.now()
-        self.meter = Meter()
+        self._meters: dict[str, Meter] = {}
         self.instances = 1
         self.provisioned = 0
         self.refused = 0
         self.pids: Callable[[], list[int]] = list
         self.reports: Callable[[], Mapping[tuple[str, float, str], int]] = dict  # a variant's own, and how often
         self.used: tuple[float, float] | None = None  # when last looked at, processor seconds by then
+
+    def meter(self, config: str) -> Meter:
+        """What counts the invocations of the variant as the endpoint configuration has it."""
+        return self._meters.setdefault(config, Meter())
 
     def samples(self, now: float) -> Series:
         """What was counted since the last time."""
@@ -66,10 +72,17 @@ class Watched:
         if self.refused:
             own[NO_CAPACITY] = [Sample.value(now, 1.0, self.refused)]
             self.refused = 0
-        counts = self.meter.take()
+        by_config = {config: meter.take() for config, meter in self._meters.items()}
+        counts = Counts()
+        for part in by_config.values():
+            counts.add(part)
         own |= self._answered(now, counts)
         self._since = now
-        return [(self.metric(NAMESPACE, name), samples) for name, samples in own.items()]
+        series = [(self.metric(NAMESPACE, name), samples) for name, samples in own.items()]
+        if self._dimension == ENDPOINT:
+            for config, part in by_config.items():
+                series += [(self.metric(NAMESPACE, name, config), s) for name, s in _outcomes(now, part).items()]
+        return series
 
     def _answered(self, now: float, counts: Counts) -> dict[str, list[Sample]]:
         n = counts.invocations
@@ -78,21 +91,19 @@ class Watched:
         at_once = sum(us * k for us, k in counts.latencies.items()) / 1e6 / max(now - self._since, 1.0)
         found = {
             self._at_once: [Sample.value(now, at_once / max(1, self.instances))],
-            "Invocations": [Sample.value(now, 1.0, n)],
             self._share: [Sample.value(now, 1.0 / max(1, self.instances), n)],
-            "Invocation4XXErrors": _ones(now, counts.errors, n),
-            "Invocation5XXErrors": _ones(now, counts.faults, n),
-            "ModelLatency": [Sample.value(now, us, k, "Microseconds") for us, k in counts.latencies.items()],
-            "OverheadLatency": [Sample.value(now, us, k, "Microseconds") for us, k in counts.overheads.items()],
+            **_outcomes(now, counts),
         }
         if self.provisioned:
             found[PROVISIONED_USE] = [Sample.value(now, at_once / self.provisioned)]
         return found
 
-    def metric(self, namespace: str, name: str) -> Metric:
+    def metric(self, namespace: str, name: str, config: str = "") -> Metric:
         dimensions = {self._dimension: self.key[1]}
         if self._dimension == ENDPOINT:
             dimensions["VariantName"] = self.variant
+        if config:
+            dimensions[CONFIG] = config
         return Metric(self.key[0], namespace, name, dimensions)
 
 
@@ -169,6 +180,18 @@ class EndpointMetrics:
             series += source(now)
         if series:
             self._metrics.put_all(series)
+
+
+def _outcomes(now: float, counts: Counts) -> dict[str, list[Sample]]:
+    if not counts.invocations:
+        return {}
+    return {
+        "Invocations": [Sample.value(now, 1.0, counts.invocations)],
+        "Invocation4XXErrors": _ones(now, counts.errors, counts.invocations),
+        "Invocation5XXErrors": _ones(now, counts.faults, counts.invocations),
+        "ModelLatency": [Sample.value(now, us, k, "Microseconds") for us, k in counts.latencies.items()],
+        "OverheadLatency": [Sample.value(now, us, k, "Microseconds") for us, k in counts.overheads.items()],
+    }
 
 
 def _ones(now: float, ones: int, total: int) -> list[Sample]:

@@ -75,7 +75,7 @@ class InService:
         for spec in (*deployment.spec.variants, *deployment.spec.shadows):
             if spec.name in answering:
                 watched = self._metrics.watch(key, spec.name)
-                meters[spec.name] = watched.meter
+                meters[spec.name] = watched.meter(deployment.spec.config)
                 watched.instances = spec.instances
                 watched.provisioned = spec.serverless.provisioned if spec.serverless is not None else 0
                 watched.pids = partial(_pids, answering[spec.name])

@@ -19,6 +19,14 @@ class Counts:
     latencies: dict[float, int] = field(default_factory=dict)
     overheads: dict[float, int] = field(default_factory=dict)
 
+    def add(self, other: "Counts") -> None:
+        self.invocations += other.invocations
+        self.errors += other.errors
+        self.faults += other.faults
+        for ours, theirs in ((self.latencies, other.latencies), (self.overheads, other.overheads)):
+            for step, count in theirs.items():
+                ours[step] = ours.get(step, 0) + count
+
 
 class Meter:
     """One variant's."""

@@ -117,6 +117,35 @@ def test_a_canary_comes_in_by_steps_and_a_bad_one_is_taken_back(account):
     assert alarms.describe_alarms(AlarmNames=["errors"])["MetricAlarms"][0]["StateValue"] == "ALARM"
 
 
+def test_the_two_sides_of_an_update_are_counted_apart(account):
+    """By the dimension EndpointConfigName, as AWS's notebooks on deployment guardrails plot them."""
+    endpoint = account.deploy(model(account, "a"))
+    before = account.sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
+    cloudwatch = account.server.client("cloudwatch")
+    cloudwatch.put_metric_alarm(**ERRORS, Dimensions=dimensions(endpoint))
+    with Clients(account, endpoint) as clients:
+        after = update(account, endpoint, model(account, "b"))
+        account.settled(endpoint)
+    hour, now = datetime.timedelta(hours=1), datetime.datetime.now(datetime.timezone.utc)
+
+    def invocations(*more):
+        found = cloudwatch.get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName="Invocations",
+            Dimensions=[*dimensions(endpoint), *more],
+            Statistics=["Sum"],
+            Period=60,
+            StartTime=now - hour,
+            EndTime=now + hour,
+        )
+        return sum(point["Sum"] for point in found["Datapoints"])
+
+    while invocations() < len(clients.names):  # what is counted is there within a second
+        time.sleep(0.1)
+    by_config = [invocations({"Name": "EndpointConfigName", "Value": config}) for config in (before, after)]
+    assert by_config == [clients.names.count("a"), clients.names.count("b")]
+
+
 def test_a_deployment_config_that_makes_no_sense_is_refused(account):
     endpoint = account.deploy(model(account, "a"))
     config = account.config(model(account, "b"))

@@ -419,6 +419,9 @@ class TestOperations:
     def test_deleting_takes_the_executions_along(self, pipelines: Pipelines) -> None:
         client, name = pipelines.client, pipelines.create(fails(pipelines))
         run = pipelines.start(name)
+        described = client.describe_pipeline_execution(PipelineExecutionArn=run)
+        milliseconds = int(described["CreationTime"].timestamp() * 1000)
+        assert described["PipelineExecutionDisplayName"] in {f"execution-{milliseconds + n}" for n in (-1, 0, 1)}
         pipelines.ended(run)
         client.delete_pipeline(PipelineName=name)
         assert self.error(client.describe_pipeline, PipelineName=name)[0] == "ResourceNotFound"
