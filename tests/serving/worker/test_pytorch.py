@@ -92,6 +92,11 @@ def test_a_single_pth_file_is_the_model_and_of_two_neither(start, models):
     assert "Exactly one .pth or .pt file is required" in two.told
 
 
+def test_a_program_that_is_not_there_leaves_the_defaults(start, models, tmp_path):
+    worker = start("pytorch", models / "other", code=tmp_path)
+    assert json.loads(worker.text("[[1, 2]]", "application/json")) == [[9.0]]
+
+
 def test_any_other_model_needs_a_model_fn(start, models):
     without = start("pytorch", models / "state")
     assert (without.state, "saved using torchscript" in without.told) == (transport.FAILED, True)

@@ -184,3 +184,15 @@ def test_a_response_of_the_containers_own_class(workers, python, models):
     answer = workers(python)("sklearn", models, script).ask("1,2", "text/csv", "text/csv")
     assert (answer.status, answer.content_type) == (200, "text/csv")
     assert [float(line) for line in io.StringIO(answer.body.decode())] == [1, 2]
+
+
+def test_a_model_whose_parameters_cannot_be_read_is_served_one_request_at_a_time(workers, python, models):
+    """As one pickled by another release of scikit-learn, which had other parameters."""
+    load = LOAD.format("labels").replace("model_fn", "load")
+    worker = workers(python)("sklearn", models, f"{load}def model_fn(d):\n  m = load(d)\n  del m.C\n  return m\n")
+    assert worker.text("0.9,0.5,0.5\n0.1,0.5,0.5", accept="application/json") == '["high", "low"]'
+
+
+def test_a_program_that_is_not_there_fails_the_worker(workers, python, models, tmp_path):
+    worker = workers(python)("sklearn", models, code=tmp_path)
+    assert worker.told == "FileNotFoundError: SAGEMAKER_PROGRAM is inference.py, but the submitted code holds: nothing"

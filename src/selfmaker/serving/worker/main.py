@@ -51,12 +51,21 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.flush()
         connection.send(transport.frame(transport.FAILED, 0, reason(error).encode("utf-8", "replace")))
         sys.exit(1)
-    batch = handlers.batch()
+    batch = together(handlers)
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
     said = str(os.getpid()).encode() + (transport.BATCHES if batch is not None else b"")
     connection.send(transport.frame(transport.READY, 0, said))
     serve(connection, handlers, batch)
+
+
+def together(handlers: Handlers) -> Batch | None:
+    """How requests that have come together are answered as one; None: each for itself."""
+    try:
+        return handlers.batch()
+    except Exception as error:  # noqa: BLE001 - the user's model, as one pickled by another release: it may predict yet
+        print(f"requests are answered one by one: {reason(error)}", file=sys.stderr, flush=True)
+        return None
 
 
 def serve(connection: transport.Connection, handlers: Handlers, batch: Batch | None = None) -> None:
@@ -111,7 +120,9 @@ def respond(handlers: Handlers, request: transport.Message) -> transport.Message
 
 def build(options: argparse.Namespace) -> Handlers:
     """The handlers for the framework, with the user's functions in place."""
-    module = script.load(_program(options), options.code_dir)
+    # sagemaker-inference and Hugging Face's toolkit fall back on their defaults when the user's module isn't there.
+    required = options.framework not in ("pytorch", "huggingface")
+    module = script.load(_program(options), options.code_dir, required)
     given: Any = {"module": module, "model_dir": options.model_dir, "default_accept": options.default_accept}
     if options.framework == "sklearn":
         from .sklearn_handlers import SklearnHandlers

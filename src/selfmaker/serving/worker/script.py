@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 
-def load(program: str | None, code_dir: str | None) -> Any:
+def load(program: str | None, code_dir: str | None, required: bool = True) -> Any:
     """The script as a module, or None when the model brings none.
 
     ``program`` is relative to ``code_dir``; its folder and ``code_dir`` come first on the path, as when it is run.
+    Where it is not ``required``, a program that isn't there is told of in the log and none is loaded.
     """
     if not program or not code_dir:
         return None
@@ -19,7 +20,11 @@ def load(program: str | None, code_dir: str | None) -> Any:
     path = folder / program
     if not path.is_file():
         held = ", ".join(sorted(entry.name for entry in folder.iterdir())) if folder.is_dir() else ""
-        raise FileNotFoundError(f"SAGEMAKER_PROGRAM is {program}, but the submitted code holds: {held or 'nothing'}")
+        missing = f"SAGEMAKER_PROGRAM is {program}, but the submitted code holds: {held or 'nothing'}"
+        if required:
+            raise FileNotFoundError(missing)
+        print(f"{missing}; the container's default functions serve the model", file=sys.stderr, flush=True)
+        return None
     for place in (str(folder), str(path.parent)):
         if place in sys.path:
             sys.path.remove(place)
