@@ -258,9 +258,10 @@ def test_channels_that_are_missing_unknown_or_of_a_wrong_type(job: Job) -> None:
     del job.inputs["test"]
     job.channel("train", "1,2\n", "application/json")
     assert "application/json is not an accepted ContentType" in str(job.run(num_round=2).failure)
-    job.channel("train", "1,2\n")
+    job.channel("train", "1 1:2\n", "text/libsvm")
     job.inputs["train"]["TrainingInputMode"] = "Pipe"
-    assert "Pipe mode is not supported" in str(job.run(num_round=2).failure)
+    assert "Pipe mode not supported for LibSVM." in str(job.run(num_round=2).failure)
+    job.channel("train", "1,2\n")
     job.inputs["train"]["TrainingInputMode"] = "FastFile"
     job.config("resourceconfig", {"hosts": ["algo-1", "algo-2"]})
     assert "_kfold" in str(job.run(num_round=2, _kfold=2).failure)

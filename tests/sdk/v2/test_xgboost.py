@@ -199,6 +199,28 @@ def test_without_num_round_the_reason_names_it(generic, image, cancer):
     assert "num_round" in str(caught.value)
 
 
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_channels_in_pipe_mode_give_the_model_that_files_give(generic, image, upload, session, form):
+    import pandas as pd
+
+    features, labels = load_diabetes(return_X_y=True)
+    table = pd.DataFrame(np.column_stack([labels, features]).round(4))
+    table.columns = [str(name) for name in table.columns]
+    how = {"parquet": lambda t, path: t.to_parquet(path), "csv": lambda t, p: t.to_csv(p, header=False, index=False)}
+    for number in (1, 2):  # one pipe has both
+        half = table[number - 1 :: 2]
+        train = upload(f"piped/{form}/train/{number}.{form}", lambda path, half=half: how[form](half, path))
+    folder = train.rsplit("/", 1)[0]
+    scores = []
+    for mode in ("File", "Pipe"):
+        estimator = generic(image, hyperparameters={"objective": "reg:squarederror", "num_round": 3}, input_mode=mode)
+        kind = {"parquet": "application/x-parquet", "csv": "text/csv"}[form]
+        estimator.fit({channel: TrainingInput(folder, content_type=kind) for channel in ("train", "validation")})
+        assert any("Train matrix has 442 rows and 10 columns" in line for line in log_of(session, estimator))
+        scores.append(final_metrics(session, estimator))
+    assert scores[0] == scores[1]
+
+
 SCRIPT = """
 import argparse, json, os, pathlib, pickle
 import xgboost

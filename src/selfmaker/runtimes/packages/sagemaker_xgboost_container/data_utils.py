@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sagemaker_algorithm_toolkit.exceptions import UserError
 
-from sagemaker_xgboost_container import csv_reader, libsvm_reader, recordio
+from sagemaker_xgboost_container import csv_reader, libsvm_reader, pipes, recordio
 from sagemaker_xgboost_container.constants import xgb_content_types
 from sagemaker_xgboost_container.tables import Table, joined
 
@@ -47,20 +47,24 @@ def get_content_type(content_type_cfg_val: str | None) -> str:
 
 
 def get_dmatrix(data_path: str | Sequence[str], content_type: str, csv_weights: int = 0, is_pipe: bool = False) -> Any:
-    """A DMatrix of all files at ``data_path``: a file, a folder, or a list of such; None when there is none."""
-    if is_pipe:
-        raise UserError("Pipe mode is not supported here: use File or FastFile mode.")
-    table = get_table(data_path, content_type, csv_weights)
+    """A DMatrix of all files at ``data_path``: a file, a folder, or a list of such; None when there is none.
+    ``is_pipe``: of what comes through the pipe of that name."""
+    table = get_table(data_path, content_type, csv_weights, is_pipe)
     return None if table is None else table.dmatrix()
 
 
-def get_table(data_path: str | Sequence[str], content_type: str, csv_weights: int = 0) -> Table | None:
+def get_table(
+    data_path: str | Sequence[str], content_type: str, csv_weights: int = 0, is_pipe: bool = False
+) -> Table | None:
     """What ``get_dmatrix`` puts in its matrix. Raises UserError naming the file, and where it can the line."""
     kind = get_content_type(content_type)
-    files = data_files(data_path)
-    if not files:
-        return None
-    return joined([(os.path.basename(path), _read(path, kind, csv_weights == 1)) for path in files])
+    if not is_pipe:
+        return _table(data_files(data_path), kind, csv_weights == 1)
+    if kind == LIBSVM:
+        raise UserError("Pipe mode not supported for LibSVM.")
+    there = [path for path in _paths(data_path) if pipes.exists(path)]
+    with pipes.spooled(there, kind == PARQUET) as files:
+        return _table(data_files(files), kind, csv_weights == 1)
 
 
 def get_csv_dmatrix(path: str, csv_weights: int, is_pipe: bool = False) -> Any:
@@ -81,9 +85,8 @@ def get_recordio_protobuf_dmatrix(path: str, is_pipe: bool = False) -> Any:
 
 def data_files(data_path: str | Sequence[str]) -> list[str]:
     """The files with something in them, at any depth, in order. Hidden files and markers (_SUCCESS) are no data."""
-    paths = [data_path] if isinstance(data_path, (str, os.PathLike)) else list(data_path)
     found = []
-    for path in paths:
+    for path in _paths(data_path):
         if os.path.isfile(path):
             found.append(os.fspath(path))
         for folder, inner, names in os.walk(path):
@@ -93,7 +96,9 @@ def data_files(data_path: str | Sequence[str]) -> list[str]:
 
 
 def get_size(data_path: str, is_pipe: bool = False) -> int:
-    """Bytes of data at a path; 0 where there is nothing."""
+    """Bytes of data at a path; 0 where there is nothing, 1 where there is a pipe."""
+    if is_pipe and pipes.exists(data_path):
+        return 1
     return sum(os.path.getsize(path) for path in data_files(data_path)) if os.path.exists(data_path) else 0
 
 
@@ -120,6 +125,16 @@ def check_data_redundancy(train_path: str, validate_path: str) -> None:
                 "evaluation by the validation score.",
                 train[name], validation[name], os.path.getsize(train[name]),
             )  # fmt: skip
+
+
+def _paths(data_path: str | Sequence[str]) -> list[str]:
+    return [os.fspath(data_path)] if isinstance(data_path, (str, os.PathLike)) else list(data_path)
+
+
+def _table(files: list[str], kind: str, weighted: bool) -> Table | None:
+    if not files:
+        return None
+    return joined([(os.path.basename(path), _read(path, kind, weighted)) for path in files])
 
 
 def _read(path: str, kind: str, weighted: bool) -> Table:

@@ -87,8 +87,6 @@ class Job:
         for name, channel in given.items():
             if name not in CHANNELS:
                 raise UserError(f"Extraneous channel found: {name}. The algorithm knows {', '.join(CHANNELS)}.")
-            if channel.get("TrainingInputMode") == "Pipe":
-                raise UserError(f"Channel {name}: Pipe mode is not supported here: use File or FastFile mode.")
             if name != "code":
                 formats[name] = get_content_type(channel.get("ContentType"))
         return formats
@@ -136,7 +134,8 @@ class Job:
 
     def _read(self, channel: str, formats: Mapping[str, str], weighted: int, needed: bool = True) -> Table | None:
         """None, where a host has no data and may have none."""
-        table = get_table(self._path(channel), formats[channel], weighted)
+        mode = self._config("inputdataconfig.json", {})[channel].get("TrainingInputMode")
+        table = get_table(self._path(channel), formats[channel], weighted, mode == "Pipe")
         if table is None or not len(table.labels):
             if not needed:
                 return None
