@@ -149,6 +149,9 @@ def test_what_aws_has_and_we_dont_is_501_and_not_tried_again(edge):
         ("cloudwatch", lambda c: c.list_metrics(), "ListMetrics"),
         ("sqs", lambda c: c.list_queues(), "ListQueues"),
         ("lambda", lambda c: c.list_functions(), "ListFunctions"),
+        ("ec2", lambda c: c.describe_vpcs(), "DescribeVpcs"),
+        ("sns", lambda c: c.create_topic(Name="t"), "CreateTopic"),
+        ("dynamodb", lambda c: c.list_tables(), "ListTables"),
     ]:
         with pytest.raises(ClientError) as caught:
             call(edge.client(service))

@@ -64,7 +64,7 @@ class Router:
             return self._by_target(services, target, signed_for)
         if http.headers.get("smithy-protocol") == "rpc-v2-cbor":
             return self._by_rpc_path(services, http.path, signed_for)
-        if any("query" in service.protocols for service in services) or not services:
+        if any({"query", "ec2"} & set(service.protocols) for service in services) or not services:
             fields = _form(http)
             if fields is not None and "Action" in fields:
                 return self._by_action(services, fields, signed_for)

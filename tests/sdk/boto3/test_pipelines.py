@@ -444,6 +444,22 @@ class TestOperations:
         assert self.error(send, CallbackToken=token)[0] == "ConflictException"
         assert self.error(send, CallbackToken="a" * 10)[0] == "ResourceNotFound"
 
+    def test_a_worker_sends_more_outputs_than_the_step_declares(self, pipelines: Pipelines) -> None:
+        client = pipelines.client
+        queue = pipelines.account.server.client("sqs").create_queue(QueueName=f"q-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+        declared = [{"OutputName": "n", "OutputType": "Integer"}]
+        waits = {"Name": "cb", "Type": "Callback", "SqsQueueUrl": queue, "OutputParameters": declared, "Arguments": {}}
+        run = pipelines.start(pipelines.create(waits))
+        pipelines.until(run, lambda _: pipelines.statuses(run).get("cb") == "Executing")
+        token = pipelines.steps(run)["cb"]["Metadata"]["Callback"]["CallbackToken"]
+        send = client.send_pipeline_execution_step_success
+        wrong = [{"Name": "n", "Value": "many"}]
+        assert "not of type Integer" in self.error(send, CallbackToken=token, OutputParameters=wrong)[1]
+        given = [{"Name": "minutes", "Value": "0.1"}, {"Name": "n", "Value": "3"}]
+        send(CallbackToken=token, OutputParameters=given)
+        assert pipelines.ended(run)["PipelineExecutionStatus"] == "Succeeded"
+        assert pipelines.steps(run)["cb"]["Metadata"]["Callback"]["OutputParameters"] == given
+
     def test_selections_that_cannot_run(self, pipelines: Pipelines) -> None:
         steps = [
             {"Name": name, "Type": "Lambda", "FunctionArn": "arn", "Arguments": arguments, "OutputParameters": outputs}
