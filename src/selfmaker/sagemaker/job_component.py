@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from selfmaker.sagemaker.instance_preferences import instance_count, instance_type
+
 Members = dict[str, Any]
 
 LONGEST_TEXT = 2500  # of a parameter's value
@@ -82,8 +84,8 @@ def _text(text: str) -> dict[str, Any]:
 
 def _machines(resources: Mapping[str, Any]) -> Members:
     groups = resources.get("InstanceGroups", [])
-    count = resources.get("InstanceCount", sum(group["InstanceCount"] for group in groups))
-    kind = resources.get("InstanceType") or ",".join(sorted({group["InstanceType"] for group in groups}))
+    count = instance_count(resources) or sum(group["InstanceCount"] for group in groups)
+    kind = instance_type(resources) or ",".join(sorted({group["InstanceType"] for group in groups}))
     found: Members = {"SageMaker.InstanceCount": {"NumberValue": float(count)}}
     if kind:
         found["SageMaker.InstanceType"] = _text(kind)

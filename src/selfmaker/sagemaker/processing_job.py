@@ -14,7 +14,7 @@ from selfmaker.sagemaker import experiment_config
 from selfmaker.sagemaker.experiment_config import PROCESSING
 from selfmaker.sagemaker.job_component import of_processing_job
 from selfmaker.sagemaker.job_status import not_found, rejected, status
-from selfmaker.sagemaker.processing_spec import DEFAULT_MAX_RUNTIME, processing_spec
+from selfmaker.sagemaker.processing_spec import DEFAULT_MAX_RUNTIME, processing_spec, with_instances
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.store.jobs import Job
 
@@ -24,6 +24,7 @@ KIND = "ProcessingJob"
 @operation("sagemaker", "CreateProcessingJob")
 def create_processing_job(call: Call, request: Request) -> Output:
     arn = sagemaker_arn(call, "processing-job", request["ProcessingJobName"])
+    request = with_instances(request)
     spec = processing_spec(call, request, arn)
     document = {k: v for k, v in request.items() if k != "Tags"}
     also = experiment_config.tracked(call, request.get("ExperimentConfig", {}), PROCESSING, spec.name, arn)

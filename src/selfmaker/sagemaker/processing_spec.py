@@ -10,6 +10,7 @@ from selfmaker.jobs.spec import JobSpec
 from selfmaker.objects.store import ObjectStore
 from selfmaker.runtimes.catalog import has_processing_program
 from selfmaker.sagemaker.checks import check_data, check_image, invalid, s3_location
+from selfmaker.sagemaker.instance_preferences import instance_count, instance_type, with_selection
 
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 DEFAULT_MAX_RUNTIME = 86400
@@ -27,8 +28,8 @@ def processing_spec(call: Call, request: Request, arn: str) -> JobSpec:
         arn=arn,
         image=application["ImageUri"],
         role=request["RoleArn"],
-        instance_type=cluster["InstanceType"],
-        hosts=tuple(f"algo-{n}" for n in range(1, cluster["InstanceCount"] + 1)),
+        instance_type=instance_type(cluster) or "",
+        hosts=tuple(f"algo-{n}" for n in range(1, (instance_count(cluster) or 0) + 1)),
         entrypoint=tuple(application.get("ContainerEntrypoint", ())),
         arguments=tuple(application.get("ContainerArguments", ())),
         environment=request.get("Environment", {}),
@@ -44,6 +45,15 @@ def processing_spec(call: Call, request: Request, arn: str) -> JobSpec:
     )
 
 
+def with_instances(request: Request) -> Request:
+    """The request, with one of its cluster's InstancePreferences selected."""
+    resources = request["ProcessingResources"]
+    if "ClusterConfig" not in resources:
+        return request
+    cluster = with_selection(resources["ClusterConfig"], "ProcessingResources.ClusterConfig")
+    return {**request, "ProcessingResources": {**resources, "ClusterConfig": cluster}}
+
+
 def _check(call: Call, request: Request) -> None:
     application = request["AppSpecification"]
     check_image("AppSpecification.ImageUri", application["ImageUri"])
@@ -53,7 +63,8 @@ def _check(call: Call, request: Request) -> None:
             "its own to run."
         )
     cluster = request["ProcessingResources"].get("ClusterConfig", {})
-    missing = [name for name in ("InstanceType", "InstanceCount") if name not in cluster]
+    found = {"InstanceType": instance_type(cluster), "InstanceCount": instance_count(cluster)}
+    missing = [name for name, value in found.items() if value is None]
     if missing:
         raise invalid(f"ProcessingResources.ClusterConfig.{missing[0]} is required.")
     inputs = request.get("ProcessingInputs", [])

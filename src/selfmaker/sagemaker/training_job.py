@@ -17,7 +17,7 @@ from selfmaker.sagemaker.job_component import of_training_job
 from selfmaker.sagemaker.job_status import not_found, rejected, status
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.sagemaker.training_observers import rules, warm_pool
-from selfmaker.sagemaker.training_spec import DEFAULT_MAX_RUNTIME, training_spec, with_algorithm_metrics
+from selfmaker.sagemaker.training_spec import DEFAULT_MAX_RUNTIME, training_spec, with_algorithm_metrics, with_instances
 from selfmaker.settings import Settings
 from selfmaker.store.jobs import Job
 
@@ -41,7 +41,7 @@ _SECONDARY = {
 @operation("sagemaker", "CreateTrainingJob")
 def create_training_job(call: Call, request: Request) -> Output:
     arn = sagemaker_arn(call, "training-job", request["TrainingJobName"])
-    request = with_algorithm_metrics(request)
+    request = with_instances(with_algorithm_metrics(request))
     spec = training_spec(call, request, arn)
     tags = tag_mapping(request.get("Tags", []))
     document = {k: v for k, v in request.items() if k != "Tags"}

@@ -11,6 +11,7 @@ from selfmaker.jobs.spec import JobSpec
 from selfmaker.objects.store import ObjectStore
 from selfmaker.runtimes.catalog import algorithm_metrics
 from selfmaker.sagemaker.checks import check_data, check_image, invalid, s3_location
+from selfmaker.sagemaker.instance_preferences import instance_count, instance_type, with_selection
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 DEFAULT_MAX_RUNTIME = 86400
@@ -30,7 +31,7 @@ def training_spec(call: Call, request: Request, arn: str) -> JobSpec:
         arn=arn,
         image=algorithm["TrainingImage"],
         role=request["RoleArn"],
-        instance_type=groups[0]["InstanceType"] if groups else resources["InstanceType"],
+        instance_type=groups[0]["InstanceType"] if groups else instance_type(resources) or "",
         hosts=tuple(f"algo-{n}" for n in range(1, _instance_count(resources) + 1)),
         groups=groups,
         entrypoint=tuple(algorithm.get("ContainerEntrypoint", ())),
@@ -55,7 +56,17 @@ def training_spec(call: Call, request: Request, arn: str) -> JobSpec:
 
 def _instance_count(resources: dict[str, Any]) -> int:
     groups = resources.get("InstanceGroups")
-    return sum(group["InstanceCount"] for group in groups) if groups else resources.get("InstanceCount", 1)
+    if groups:
+        return sum(group["InstanceCount"] for group in groups)
+    count = instance_count(resources)
+    return 1 if count is None else count
+
+
+def with_instances(request: Request) -> Request:
+    """The request, with one of its ResourceConfig's InstancePreferences selected."""
+    if "ResourceConfig" not in request:
+        return request
+    return {**request, "ResourceConfig": with_selection(request["ResourceConfig"], "ResourceConfig")}
 
 
 def with_algorithm_metrics(request: Request) -> Request:
@@ -114,8 +125,10 @@ def _check_resources(request: Request) -> None:
     if resources.get("InstanceGroups"):
         if "InstanceType" in resources or "InstanceCount" in resources:
             raise invalid("ResourceConfig: InstanceGroups excludes InstanceType and InstanceCount.")
-    elif "InstanceType" not in resources:
+    elif instance_type(resources) is None:
         raise invalid("ResourceConfig must have either InstanceType and InstanceCount, or InstanceGroups.")
+    if "InstancePreferences" in resources and request.get("EnableManagedSpotTraining"):
+        raise invalid("ResourceConfig: InstancePreferences excludes EnableManagedSpotTraining.")
     if _instance_count(resources) < 1:
         raise invalid("ResourceConfig.InstanceCount: a training job needs at least 1 instance.")
 
