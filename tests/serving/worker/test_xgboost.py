@@ -135,9 +135,12 @@ def test_an_image_before_1_2_2_puts_all_predictions_on_one_line(workers, environ
     old = environment_of("sagemaker-xgboost:1.0-1")
     model = "import numpy, xgboost; d = xgboost.DMatrix(numpy.eye(4), [0, 1, 0, 1]); b = xgboost.train({}, d, 2)"
     made_by(old, f"{model}; import os; os.mkdir('m'); b.save_model('m/xgboost-model')", tmp_path)
-    body = workers(old)("xgboost", tmp_path / "m").ask("1,0,0,0\n0,1,0,0").body
+    worker = workers(old)("xgboost", tmp_path / "m")
+    body = worker.ask("1,0,0,0\n0,1,0,0").body
     assert b"\n" not in body
     assert len(body.split(b",")) == 2
+    answer = worker.ask("1,0,0,0\n0,1,0,0", accept="application/csv")  # Accept is not read there
+    assert (answer.content_type, answer.body) == ("text/csv", body)
 
 
 @pytest.mark.parametrize(
