@@ -1,7 +1,8 @@
 """A small process, warm with the supervisor's imports, from which supervisors are forked in about a millisecond.
 
 A supervisor forked here has a session of its own, nobody waits for it, and it goes on when the nursery and the server
-are gone. The nursery itself ends with the server, by the closing of their socket.
+are gone. One is forked ahead and waits for its job, so that no job waits for the fork. The nursery itself ends with the
+server, by the closing of their socket, and the one that waits ends with the nursery.
 """
 
 import contextlib
@@ -12,7 +13,9 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 _SOURCE = Path(__file__).resolve().parents[2]
 _PROGRAM = (
@@ -95,15 +98,36 @@ def main(descriptor: int) -> None:
     connection = socket.socket(fileno=descriptor)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets those that have ended
     gc.freeze()  # what is there now is looked through by no supervisor's collector, which would copy its pages
+    waiting = _fork(connection, supervisor.main)
     while message := _receive(connection):
-        folder, notice, ticket = message.decode().split("\0")
-        if os.fork() == 0:
-            connection.close()
-            os.setsid()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            supervisor.main(Path(folder), Path(notice), ticket)
+        try:
+            waiting.send(message)
+        except OSError:  # somebody has ended it
+            waiting.close()
+            waiting = _fork(connection, supervisor.main)
+            waiting.send(message)
+        waiting.close()
         with contextlib.suppress(OSError):
             connection.send(b"ok")
+        waiting = _fork(connection, supervisor.main)
+
+
+def _fork(connection: socket.socket, supervise: Callable[[Path, Path, str], NoReturn]) -> socket.socket:
+    """Fork a process that waits for the message by which it becomes a supervisor; where to send that."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        ours.close()
+        connection.close()
+        os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        message = _receive(theirs)
+        theirs.close()
+        if message:
+            folder, notice, ticket = message.decode().split("\0")
+            supervise(Path(folder), Path(notice), ticket)
+        os._exit(0)  # the nursery has gone
+    theirs.close()
+    return ours
 
 
 def _receive(connection: socket.socket) -> bytes:
