@@ -132,6 +132,7 @@ class Parts:
         surroundings = Surroundings(
             settings, store.objects, store.logs, store.metrics, store.credentials, lambda: self._endpoint
         )
+        surroundings.revoke_at_the_end(store.jobs)
         kinds: dict[str, JobKind] = {
             "TrainingJob": TrainingKind(surroundings),
             "ProcessingJob": ProcessingKind(surroundings),

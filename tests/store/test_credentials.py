@@ -44,6 +44,17 @@ def test_a_deleted_key_is_good_no_more(database: Database) -> None:
     assert Credentials(database).secret(access_key) is None
 
 
+def test_the_keys_of_one_owner_are_revoked_together(database: Database) -> None:
+    credentials = Credentials(database)
+    mine = [credentials.create("job/x")[0] for _ in range(2)]
+    other, secret = credentials.create("job/y")
+    database.write(lambda connection: credentials.revoke(connection, "job/x"))
+    credentials.forget("job/x")
+    for server in (credentials, Credentials(database)):
+        assert [server.secret(key) for key in mine] == [None, None]
+        assert server.secret(other) == secret
+
+
 def test_put_replaces_and_owned_lists(database: Database) -> None:
     credentials = Credentials(database)
     credentials.put("AKIA1", "one", "a")

@@ -52,7 +52,6 @@ class ProcessingKind:
                 self._known.pop((job.id, host, number), None)
             elif ended["outcome"] != "failed":
                 self._put_all(place, output["S3Uri"])
-        self._around.withdraw(job)
         message = _exit_message(spec, folder)
         return {"exit_message": message} if message else {}
 

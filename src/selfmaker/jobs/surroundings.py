@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection as Transaction
+
 from selfmaker import ids
 from selfmaker.client.environment import SITE, Connection, job_environment
 from selfmaker.errors import Invalid, NotFound
 from selfmaker.executors.protocol import Access
-from selfmaker.jobs import named_places
+from selfmaker.jobs import named_places, states
 from selfmaker.jobs.folder import JobFolder
 from selfmaker.jobs.gpus import gpus_of
 from selfmaker.jobs.spec import JobSpec
@@ -17,7 +19,7 @@ from selfmaker.objects.store import ObjectStore
 from selfmaker.objects.uri import parse_s3_uri
 from selfmaker.settings import Settings, inherited_environment
 from selfmaker.store.credentials import Credentials
-from selfmaker.store.jobs import Job
+from selfmaker.store.jobs import Job, JobTable
 from selfmaker.store.log_streams import LogStreams
 from selfmaker.store.metrics import Metrics
 
@@ -59,10 +61,19 @@ class Surroundings:
         access_key, secret = owned[0] if owned else self.credentials.create(job.arn)
         return Connection(self.endpoint(), access_key, secret, job.region, self.settings.account)
 
-    def withdraw(self, job: Job) -> None:
-        """The job has ended: its credentials are good no more."""
-        for access_key, _ in self.credentials.owned(job.arn):
-            self.credentials.delete(access_key)
+    def revoke_at_the_end(self, table: JobTable) -> None:
+        """Have the credentials of each job revoked in the transaction that ends it, however it ends."""
+
+        def revoke(transaction: Transaction, job: Job) -> None:
+            if job.state in states.FINAL:
+                self.credentials.revoke(transaction, job.arn)
+
+        def forget(job: Job) -> None:
+            if job.state in states.FINAL:
+                self.credentials.forget(job.arn)
+
+        table.record(revoke)
+        table.watch(forget)
 
     def variables(self, connection: Connection, own: Mapping[str, str], code: str = "") -> dict[str, str]:
         """A host's environment: what every job gets, with ``own`` on top. ``code``: a folder to import from first."""

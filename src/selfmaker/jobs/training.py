@@ -104,7 +104,6 @@ class TrainingKind:
             learnt["model"] = model or join_s3_uri(base, "model.tar.gz" if spec.compressed else "model/")
         self._publish(folder.artifacts / outcome.OUTPUT, base)
         learnt["metrics_kept"] = self._keep_metrics(job, spec, folder)
-        self._around.withdraw(job)
         self._checkpoints.pop(job.id, None)
         self._metric_counts.pop(job.id, None)
         return learnt

@@ -24,28 +24,30 @@ _OWNED = (
     .order_by(credentials.c.created)
 )
 _REMOVE = delete(credentials).where(credentials.c.access_key == bindparam("which"))
+_REVOKE = delete(credentials).where(credentials.c.owner == bindparam("of_owner"))
 
 
 class Credentials:
     """Thread safe. Known secrets are kept in memory; a key deleted by another server is good here until this one
-    restarts, so there is one server to a database, or ``forget`` is called."""
+    restarts, so there is one server to a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._known: dict[str, str] = {}
+        self._known: dict[str, tuple[str, str]] = {}  # access key -> secret, owner
 
     def secret(self, access_key: str) -> str | None:
         """The secret of ``access_key``; None when there is no such key."""
         found = self._known.get(access_key)
         if found is not None:
-            return found
-        query = select(credentials.c.secret).where(credentials.c.access_key == access_key)
+            return found[0]
+        query = select(credentials.c.secret, credentials.c.owner).where(credentials.c.access_key == access_key)
         with self._lock:
-            found = self._database.read(lambda c: c.execute(query).scalar())
-            if found is not None:
-                self._known[access_key] = found
-        return found
+            row = self._database.read(lambda c: c.execute(query).first())
+            if row is None:
+                return None
+            self._known[access_key] = (row.secret, row.owner)
+        return str(row.secret)
 
     def create(self, owner: str) -> tuple[str, str]:
         """A new (access key, secret) pair for ``owner``, durable on return."""
@@ -63,7 +65,7 @@ class Credentials:
 
         with self._lock:
             self._database.write(work)
-            self._known[access_key] = secret
+            self._known[access_key] = (secret, owner)
 
     def owner(self, access_key: str) -> str:
         """Raises NotFound."""
@@ -83,3 +85,13 @@ class Credentials:
         with self._lock:
             self._database.write(lambda c: c.execute(_REMOVE, {"which": access_key}))
             self._known.pop(access_key, None)
+
+    def revoke(self, connection: Connection, owner: str) -> None:
+        """Within a transaction: the owner's keys are good no more; ``forget`` is to be called once it is committed."""
+        connection.execute(_REVOKE, {"of_owner": owner})
+
+    def forget(self, owner: str) -> None:
+        """The owner's keys were revoked."""
+        with self._lock:
+            for access_key in [key for key, (_, known) in self._known.items() if known == owner]:
+                del self._known[access_key]

@@ -91,7 +91,6 @@ class TransformKind:
                 list(threads.map(lambda one: self._around.put(one[1], join_s3_uri(spec.output, _name(one[0]))), made))
             if made:
                 self._capture(job, folder, spec, [given for given, _ in made])
-        self._around.withdraw(job)
         return {}
 
     # -- laying out
