@@ -604,6 +604,21 @@ def test_copy_on_write_of_a_folder(box: Sandbox) -> None:
 
 
 @conformance
+def test_the_end_of_a_copy_on_write_does_not_wait_for_the_disk(box: Sandbox) -> None:
+    """Without ``volatile``, unmounting an overlay syncs the whole file system that it writes to."""
+    make(box.folder / "source" / "file")
+    mounts = (Mount(box.folder / "source", "/opt/data", Access.COPY_ON_WRITE),)
+    kinds = [line.split() for line in box.sh("cat /proc/mounts", mounts=mounts).splitlines()]
+    overlays = [
+        options.split(",") for _, place, kind, options, *_ in kinds if (place, kind) == ("/opt/data", "overlay")
+    ]
+    release = tuple(int(part) for part in os.uname().release.split(".")[:2])
+    if not overlays or release < (5, 10):
+        pytest.skip("no overlay, or a kernel that knows no volatile ones")
+    assert {"volatile", "fsync=volatile"} & set(overlays[0]), overlays[0]  # as older and newer kernels say it
+
+
+@conformance
 def test_copy_on_write_of_a_file(box: Sandbox) -> None:
     source = make(box.folder / "object", "stored", 0o644)
     mounts = (Mount(source, "/opt/ml/input/data/train/file.csv", Access.COPY_ON_WRITE),)
