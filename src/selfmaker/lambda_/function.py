@@ -131,14 +131,14 @@ def delete_function(call: Call, request: Request) -> Output:
                 if row.name.partition(":")[0] == name.name:
                     resources.remove(connection, kind, call.region, row.name)
         tags.forget(connection, arn)
+        call.use(Credentials).revoke(connection, arn)
 
     try:
         call.use(Resources).delete(KIND, call.region, name.name, also)
     except NotFound:
         raise not_found(call, name) from None
     call.use(Functions).forget(arn)
-    for access_key, _ in call.use(Credentials).owned(arn):
-        call.use(Credentials).delete(access_key)
+    call.use(Credentials).forget(arn)
     return {"StatusCode": 204}
 
 
