@@ -7,6 +7,7 @@ from sqlalchemy import Column, Connection, Float, String, Table, bindparam, dele
 from selfmaker import clock, ids
 from selfmaker.errors import NotFound
 from selfmaker.store.database import Database
+from selfmaker.store.prepared import Prepared
 from selfmaker.store.schema import metadata
 
 credentials = Table(
@@ -18,13 +19,14 @@ credentials = Table(
     Column("created", Float, nullable=False),
 )
 
-_OWNED = (
+_OWNED = Prepared(
     select(credentials.c.access_key, credentials.c.secret)
     .where(credentials.c.owner == bindparam("of_owner"))
     .order_by(credentials.c.created)
 )
-_REMOVE = delete(credentials).where(credentials.c.access_key == bindparam("which"))
-_REVOKE = delete(credentials).where(credentials.c.owner == bindparam("of_owner"))
+_ADD = Prepared(insert(credentials))
+_REMOVE = Prepared(delete(credentials).where(credentials.c.access_key == bindparam("which")))
+_REVOKE = Prepared(delete(credentials).where(credentials.c.owner == bindparam("of_owner")))
 
 
 class Credentials:
@@ -60,8 +62,8 @@ class Credentials:
         row = {"access_key": access_key, "secret": secret, "owner": owner, "created": clock.now()}
 
         def work(connection: Connection) -> None:
-            connection.execute(_REMOVE, {"which": access_key})
-            connection.execute(insert(credentials), row)
+            _REMOVE.run(connection, {"which": access_key})
+            _ADD.run(connection, row)
 
         with self._lock:
             self._database.write(work)
@@ -77,18 +79,18 @@ class Credentials:
 
     def owned(self, owner: str) -> list[tuple[str, str]]:
         """The (access key, secret) pairs of ``owner``, oldest first."""
-        rows = self._database.read(lambda c: c.execute(_OWNED, {"of_owner": owner}).all())
-        return [(row.access_key, row.secret) for row in rows]
+        rows = self._database.read(lambda c: _OWNED.all(c, {"of_owner": owner}))
+        return [(access_key, secret) for access_key, secret in rows]
 
     def delete(self, access_key: str) -> None:
         """The key is good no more once this returns. A key that doesn't exist is no error."""
         with self._lock:
-            self._database.write(lambda c: c.execute(_REMOVE, {"which": access_key}))
+            self._database.write(lambda c: _REMOVE.run(c, {"which": access_key}))
             self._known.pop(access_key, None)
 
     def revoke(self, connection: Connection, owner: str) -> None:
         """Within a transaction: the owner's keys are good no more; ``forget`` is to be called once it is committed."""
-        connection.execute(_REVOKE, {"of_owner": owner})
+        _REVOKE.run(connection, {"of_owner": owner})
 
     def forget(self, owner: str) -> None:
         """The owner's keys were revoked."""

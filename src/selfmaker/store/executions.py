@@ -34,6 +34,7 @@ from selfmaker import clock
 from selfmaker.errors import NotFound
 from selfmaker.store import outbox
 from selfmaker.store.database import Database
+from selfmaker.store.prepared import Prepared
 from selfmaker.store.schema import metadata
 
 Document = dict[str, Any]
@@ -87,15 +88,20 @@ steps = Table(
     Index(None, "token"),
 )
 
-# Made once: what a statement costs is mostly its making.
 _OF_STEP = (steps.c.execution == bindparam("which")) & (steps.c.name == bindparam("called"))
-_EXECUTION = select(executions).where(executions.c.id == bindparam("which"))
+_VERSION = Prepared(
+    select(versions).where(versions.c.pipeline == bindparam("of_pipeline"), versions.c.number == bindparam("which"))
+)
+_EXECUTION = Prepared(select(executions).where(executions.c.id == bindparam("which")))
+_BY_ARN = Prepared(select(executions).where(executions.c.arn == bindparam("which")))
 _AMEND = update(executions).where(executions.c.id == bindparam("which"))
-_STEP = select(steps).where(_OF_STEP)
-_STEPS = select(steps).where(steps.c.execution == bindparam("which")).order_by(steps.c.sequence)
-_LAST_STEP = select(greatest(steps.c.sequence)).where(steps.c.execution == bindparam("which"))
-_ADD_STEP = insert(steps)
-_AMEND_STEP = update(steps).where(_OF_STEP)
+_STEP = Prepared(select(steps).where(_OF_STEP))
+_STEPS = Prepared(select(steps).where(steps.c.execution == bindparam("which")).order_by(steps.c.sequence))
+_LAST_STEP = Prepared(select(greatest(steps.c.sequence)).where(steps.c.execution == bindparam("which")))
+_ADD_STEP = Prepared(insert(steps))
+_AMEND_STEP = Prepared(
+    update(steps).where(_OF_STEP).values({column.name: bindparam(column.name) for column in steps.c})
+)
 
 
 @dataclass(frozen=True)
@@ -160,12 +166,11 @@ class ExecutionTable:
 
     def version(self, pipeline: str, number: int) -> Version:
         """Raises NotFound."""
-        key = versions.c
-        query = select(versions).where(key.pipeline == pipeline, key.number == number)
-        row = self._database.read(lambda c: c.execute(query).first())
+        key = {"of_pipeline": pipeline, "which": number}
+        row = self._database.read(lambda c: _VERSION.first_named(c, key))
         if row is None:
             raise NotFound(f"{pipeline} has no version {number}")
-        return Version(**row._mapping)
+        return Version(**row)
 
     def versions(self, pipeline: str) -> list[Version]:
         """The oldest first."""
@@ -196,7 +201,10 @@ class ExecutionTable:
 
     def by_arn(self, arn: str) -> Execution:
         """Raises NotFound."""
-        return self._one(executions.c.arn == arn, arn)
+        row = self._database.read(lambda c: _BY_ARN.first_named(c, {"which": arn}))
+        if row is None:
+            raise NotFound(arn)
+        return Execution(**row)
 
     def by_token(self, pipeline: str, token: str) -> Execution:
         """Raises NotFound."""
@@ -246,7 +254,8 @@ class ExecutionTable:
 
     def steps(self, execution: str) -> list[StepRow]:
         """In the order in which they started."""
-        return [_step(row) for row in self._database.read(lambda c: c.execute(_STEPS, {"which": execution}).all())]
+        rows = self._database.read(lambda c: _STEPS.all_named(c, {"which": execution}))
+        return [StepRow(**row) for row in rows]
 
     def step(self, execution: str, name: str) -> StepRow:
         """Raises NotFound."""
@@ -259,10 +268,11 @@ class ExecutionTable:
         def work(connection: Connection) -> list[StepRow]:
             if not rows or _get(connection, rows[0].execution).status != "Executing":
                 return []
-            first = (connection.execute(_LAST_STEP, {"which": rows[0].execution}).scalar_one() or 0) + 1
+            (last,) = _LAST_STEP.first(connection, {"which": rows[0].execution}) or (None,)
+            first = (last or 0) + 1
             stored = [replace(row, sequence=number) for number, row in enumerate(rows, first)]
             for row in stored:
-                connection.execute(_ADD_STEP, vars(row))
+                _ADD_STEP.run(connection, vars(row))
                 _report_step(connection, None, row)
             return stored
 
@@ -275,7 +285,7 @@ class ExecutionTable:
             before = _get_step(connection, execution, name)
             after = change(before)
             if after is not before:
-                connection.execute(_AMEND_STEP, {**vars(after), "which": execution, "called": name})
+                _AMEND_STEP.run(connection, {**vars(after), "which": execution, "called": name})
                 _report_step(connection, before, after)
             return after
 
@@ -347,17 +357,17 @@ def forget_unfinished(connection: Connection, execution: str) -> None:
 
 
 def _get(connection: Connection, execution: str) -> Execution:
-    row = connection.execute(_EXECUTION, {"which": execution}).first()
+    row = _EXECUTION.first_named(connection, {"which": execution})
     if row is None:
         raise NotFound(execution)
-    return _execution(row)
+    return Execution(**row)
 
 
 def _get_step(connection: Connection, execution: str, name: str) -> StepRow:
-    row = connection.execute(_STEP, {"which": execution, "called": name}).first()
+    row = _STEP.first_named(connection, {"which": execution, "called": name})
     if row is None:
         raise NotFound(f"{execution} {name}")
-    return _step(row)
+    return StepRow(**row)
 
 
 def _report(connection: Connection, before: Execution | None, after: Execution) -> None:

@@ -6,6 +6,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -32,6 +33,7 @@ from selfmaker import clock
 from selfmaker.errors import AlreadyExists, NotFound
 from selfmaker.store import outbox
 from selfmaker.store.database import Database
+from selfmaker.store.prepared import Prepared
 from selfmaker.store.schema import metadata
 
 jobs = Table(
@@ -57,11 +59,28 @@ jobs = Table(
     sqlite_autoincrement=True,
 )
 
-# Made once: what a statement costs is mostly its making.
-_BY_ID = select(jobs).where(jobs.c.id == bindparam("which"))
-_IN_STATES = select(jobs).where(jobs.c.state.in_(bindparam("states", expanding=True))).order_by(jobs.c.sequence)
-_ADD = insert(jobs).returning(jobs.c.sequence)
-_AMEND = update(jobs).where(jobs.c.id == bindparam("which"))
+_OWN = [column.name for column in jobs.c if column.name != "sequence"]
+_BY_ID = Prepared(select(jobs).where(jobs.c.id == bindparam("which")))
+_NAMED = Prepared(
+    select(jobs).where(
+        jobs.c.kind == bindparam("of_kind"),
+        jobs.c.region == bindparam("in_region"),
+        jobs.c.name == bindparam("called"),
+    )
+)
+_ADD = Prepared(insert(jobs).values({name: bindparam(name) for name in _OWN}).returning(jobs.c.sequence))
+
+
+@cache
+def _amending(names: tuple[str, ...]) -> Prepared:
+    change = update(jobs).where(jobs.c.id == bindparam("which"))
+    return Prepared(change.values({name: bindparam(name) for name in names}))
+
+
+@cache
+def _in_states(count: int) -> Prepared:
+    wanted = jobs.c.state.in_([bindparam(str(number)) for number in range(count)])
+    return Prepared(select(jobs).where(wanted).order_by(jobs.c.sequence))
 
 
 @dataclass(frozen=True)
@@ -111,13 +130,14 @@ class JobTable:
 
         def work(connection: Connection) -> Job:
             values = {k: v for k, v in vars(job).items() if k != "sequence"}
-            sequence = connection.execute(_ADD, values).scalar_one()
+            added = _ADD.first(connection, values)
+            assert added is not None
             _report(connection, None, job)
             if also is not None:
                 also(connection)
             for recorder in self._recorders:
                 recorder(connection, job)
-            return replace(job, sequence=sequence)
+            return replace(job, sequence=added[0])
 
         try:
             return self._database.write(work)
@@ -126,12 +146,11 @@ class JobTable:
 
     def get(self, kind: str, region: str, name: str) -> Job:
         """Raises NotFound."""
-        key = jobs.c
-        query = select(jobs).where(key.kind == kind, key.region == region, key.name == name)
-        row = self._database.read(lambda c: c.execute(query).first())
+        key = {"of_kind": kind, "in_region": region, "called": name}
+        row = self._database.read(lambda c: _NAMED.first_named(c, key))
         if row is None:
             raise NotFound(f"{kind} {name}")
-        return _job(row)
+        return Job(**row)
 
     def by_id(self, job_id: str) -> Job:
         """Raises NotFound."""
@@ -151,8 +170,8 @@ class JobTable:
 
     def in_states(self, states: Sequence[str]) -> list[Job]:
         """Jobs of any kind and region that are in one of ``states``, in the order of submission."""
-        rows = self._database.read(lambda c: c.execute(_IN_STATES, {"states": list(states)}).all())
-        return [_job(row) for row in rows]
+        values = {str(number): state for number, state in enumerate(states)}
+        return [Job(**row) for row in self._database.read(lambda c: _in_states(len(values)).all_named(c, values))]
 
     def amend(self, job_id: str, change: Amend, also: Callable[[Connection], object] | None = None) -> Job:
         """Replace the row by ``change(row as it is)``; ``also`` writes in the same transaction. Raises NotFound.
@@ -171,7 +190,7 @@ class JobTable:
                 return before
             after = replace(changed, modified=clock.now())
             changed_members = {k: v for k, v in vars(after).items() if v is not getattr(before, k)}
-            connection.execute(_AMEND, {**changed_members, "which": job_id})
+            _amending(tuple(changed_members)).run(connection, {**changed_members, "which": job_id})
             _report(connection, before, after)
             if also is not None:
                 also(connection)
@@ -197,10 +216,10 @@ class JobTable:
 
 
 def _by_id(connection: Connection, job_id: str) -> Job:
-    row = connection.execute(_BY_ID, {"which": job_id}).first()
+    row = _BY_ID.first_named(connection, {"which": job_id})
     if row is None:
         raise NotFound(job_id)
-    return _job(row)
+    return Job(**row)
 
 
 def _report(connection: Connection, before: Job | None, after: Job) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from selfmaker import clock
 from selfmaker.errors import AlreadyExists, NotFound
 from selfmaker.store.database import Database
+from selfmaker.store.prepared import Prepared
 from selfmaker.store.schema import metadata
 
 log_groups = Table(
@@ -33,8 +34,8 @@ log_groups = Table(
     Column("retention_days", Integer),
     Column("document", JSON, nullable=False),
 )
-_FIND = select(log_groups).where(
-    log_groups.c.region == bindparam("in_region"), log_groups.c.name == bindparam("called")
+_FIND = Prepared(
+    select(log_groups).where(log_groups.c.region == bindparam("in_region"), log_groups.c.name == bindparam("called"))
 )
 
 Also = Callable[[Connection], object]
@@ -100,8 +101,8 @@ class LogGroups:
 
 
 def find(connection: Connection, region: str, name: str) -> LogGroup | None:
-    row = connection.execute(_FIND, {"in_region": region, "called": name}).first()
-    return LogGroup(**row._mapping) if row else None
+    row = _FIND.first_named(connection, {"in_region": region, "called": name})
+    return LogGroup(**row) if row else None
 
 
 def get(connection: Connection, region: str, name: str) -> LogGroup:

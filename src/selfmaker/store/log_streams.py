@@ -6,7 +6,7 @@ A stream's file is either ``owned`` (made here, for what clients put) or registe
 import re
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ from selfmaker.store.log_file import LogFile
 from selfmaker.store.log_groups import Also, LogGroups
 from selfmaker.store.log_page import Page, Window
 from selfmaker.store.log_span import Span, Spans
+from selfmaker.store.prepared import Prepared
 from selfmaker.store.schema import metadata
 
 log_streams = Table(
@@ -51,11 +52,14 @@ log_streams = Table(
     Column("generation", Integer, nullable=False),
     Column("insertions", JSON, nullable=False),
 )
-_GET = select(log_streams).where(
-    log_streams.c.region == bindparam("in_region"),
-    log_streams.c.group == bindparam("of_group"),
-    log_streams.c.name == bindparam("called"),
+_GET = Prepared(
+    select(log_streams).where(
+        log_streams.c.region == bindparam("in_region"),
+        log_streams.c.group == bindparam("of_group"),
+        log_streams.c.name == bindparam("called"),
+    )
 )
+_ADD = Prepared(insert(log_streams))
 
 _REMEMBERED_GENERATIONS = 64
 
@@ -159,7 +163,7 @@ class LogStreams:
             if row is None:
                 values = {"path": kept, "owned": False, "created_ms": created_ms}
                 _add_stream(connection, region, group, stream, values)
-            elif row.path != kept and not (self._base / row.path).exists():
+            elif row["path"] != kept and not (self._base / row["path"]).exists():
                 _change(connection, region, group, stream, path=kept, owned=False)
 
         self._database.write(work)
@@ -186,7 +190,7 @@ class LogStreams:
             wanted = wanted.where(t.name < query.token if query.descending else t.name > query.token)
         wanted = wanted.order_by(t.name.desc() if query.descending else t.name).limit(query.limit + 1)
         rows = self._database.read(lambda c: c.execute(wanted).all())
-        found = [self._log_stream(row) for row in rows[: query.limit]]
+        found = [self._log_stream(row._mapping) for row in rows[: query.limit]]
         token = found[-1].name if len(rows) > query.limit else None
         return [(stream, self.span(stream)) for stream in found], token
 
@@ -195,7 +199,7 @@ class LogStreams:
         self.groups.get(region, group)
         t = log_streams.c
         query = select(log_streams).where(t.region == region, t.group == group).order_by(t.name)
-        return [self._log_stream(row) for row in self._database.read(lambda c: c.execute(query).all())]
+        return [self._log_stream(row._mapping) for row in self._database.read(lambda c: c.execute(query).all())]
 
     def span(self, stream: LogStream) -> Span:
         """What the stream holds now."""
@@ -307,17 +311,17 @@ class LogStreams:
     def _kept(self, path: Path) -> str:
         return str(path.relative_to(self._base)) if path.is_relative_to(self._base) else str(path)
 
-    def _log_stream(self, row: Any) -> LogStream:
-        return LogStream(**{**row._mapping, "path": self._base / row.path})
+    def _log_stream(self, row: Mapping[Any, Any]) -> LogStream:
+        return LogStream(**{**row, "path": self._base / row["path"]})
 
 
-def _stream(connection: Connection, region: str, group: str, name: str) -> Any:
-    return connection.execute(_GET, {"in_region": region, "of_group": group, "called": name}).first()
+def _stream(connection: Connection, region: str, group: str, name: str) -> dict[str, Any] | None:
+    return _GET.first_named(connection, {"in_region": region, "of_group": group, "called": name})
 
 
 def _add_stream(connection: Connection, region: str, group: str, name: str, values: dict[str, Any]) -> None:
     key = {"region": region, "group": group, "name": name}
-    connection.execute(insert(log_streams), {**key, **values, "generation": 0, "insertions": []})
+    _ADD.run(connection, {**key, **values, "generation": 0, "insertions": []})
 
 
 def _change(connection: Connection, region: str, group: str, name: str, **values: Any) -> None:

@@ -36,6 +36,7 @@ from sqlalchemy import (
 )
 
 from selfmaker import clock, ids
+from selfmaker.store.prepared import Prepared
 from selfmaker.store.schema import metadata
 
 RULE = "EventRule"  # the kind of the resources that are rules
@@ -68,8 +69,10 @@ outbox = Table(
 )
 
 _rules = table("resources", column("kind"), column("region"), column("status"))
-_LISTENED = select(literal(1)).where(
-    exists().where(_rules.c.kind == RULE, _rules.c.region == bindparam("in_region"), _rules.c.status == ENABLED)
+_LISTENED = Prepared(
+    select(literal(1)).where(
+        exists().where(_rules.c.kind == RULE, _rules.c.region == bindparam("in_region"), _rules.c.status == ENABLED)
+    )
 )
 
 
@@ -98,7 +101,7 @@ class Waiting:
 def add(connection: Connection, change: Change) -> None:
     """Keep ``change`` until it has been offered to the rules of its region. Where no rule is enabled at this moment
     nobody would see it, and nothing is written."""
-    if connection.execute(_LISTENED, {"in_region": change.region}).first() is None:
+    if _LISTENED.first(connection, {"in_region": change.region}) is None:
         return
     values = {**vars(change), "document": dict(change.document)}
     connection.execute(insert(outbox), {"id": ids.unique_id(), "time": clock.now(), **values})

@@ -29,6 +29,7 @@ from selfmaker import clock
 from selfmaker.errors import AlreadyExists, NotFound
 from selfmaker.store import outbox
 from selfmaker.store.database import Database
+from selfmaker.store.prepared import Prepared
 from selfmaker.store.schema import metadata
 
 Document = dict[str, Any]
@@ -51,15 +52,15 @@ resources = Table(
     Index(None, "kind", "status"),
 )
 
-# Made once: what a statement costs is mostly its making. ``_key`` gives their parameters.
+# ``_key`` gives their parameters.
 _WHERE = (
     (resources.c.kind == bindparam("of_kind"))
     & (resources.c.region == bindparam("in_region"))
     & (resources.c.name == bindparam("called"))
 )
-_GET = select(resources).where(_WHERE)
-_GET_NAME = select(resources.c.name).where(_WHERE)
-_ADD = insert(resources)
+_GET = Prepared(select(resources).where(_WHERE))
+_GET_NAME = Prepared(select(resources.c.name).where(_WHERE))
+_ADD = Prepared(insert(resources))
 _CHANGE = update(resources).where(_WHERE)
 _REMOVE = delete(resources).where(_WHERE)
 
@@ -148,20 +149,20 @@ class Change:
 
 
 def create(connection: Connection, resource: Resource) -> None:
-    connection.execute(_ADD, vars(resource))
+    _ADD.run(connection, vars(resource))
     _report(connection, None, resource)
 
 
 def get(connection: Connection, kind: str, region: str, name: str) -> Resource:
-    row = connection.execute(_GET, _key(kind, region, name)).first()
+    row = _GET.first_named(connection, _key(kind, region, name))
     if row is None:
         raise NotFound(f"{kind} {name}")
-    return _resource(row)
+    return Resource(**row)
 
 
 def exists(connection: Connection, kind: str, region: str, name: str) -> bool:
     """Whether there is such a resource, within a transaction."""
-    return connection.execute(_GET_NAME, _key(kind, region, name)).first() is not None
+    return _GET_NAME.first(connection, _key(kind, region, name)) is not None
 
 
 def of_kind(connection: Connection, kind: str, region: str) -> "list[Resource]":
@@ -204,9 +205,9 @@ def modify(connection: Connection, kind: str, region: str, name: str, change: Ch
 
 def touch(connection: Connection, kind: str, region: str, name: str, state: Document) -> None:
     """Merge members into ``state`` without the row counting as modified; a row that is gone stays gone."""
-    row = connection.execute(_GET, _key(kind, region, name)).first()
+    row = _GET.first_named(connection, _key(kind, region, name))
     if row is not None:
-        connection.execute(_CHANGE, {"state": merged(row.state, state), **_key(kind, region, name)})
+        connection.execute(_CHANGE, {"state": merged(row["state"], state), **_key(kind, region, name)})
 
 
 def remove(connection: Connection, kind: str, region: str, name: str) -> None:

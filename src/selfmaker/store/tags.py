@@ -1,11 +1,11 @@
 """Tags by ARN."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import Column, Connection, String, Table, bindparam, delete, insert, select
 
 from selfmaker.store.database import Database
+from selfmaker.store.prepared import Prepared
 from selfmaker.store.schema import metadata
 
 tags = Table(
@@ -15,7 +15,9 @@ tags = Table(
     Column("key", String(256), primary_key=True),
     Column("value", String(512), nullable=False),
 )
-_OF = select(tags.c.key, tags.c.value).where(tags.c.arn == bindparam("of_arn")).order_by(tags.c.key)
+_OF = Prepared(select(tags.c.key, tags.c.value).where(tags.c.arn == bindparam("of_arn")).order_by(tags.c.key))
+_ADD = Prepared(insert(tags))
+_REMOVE = Prepared(delete(tags).where(tags.c.arn == bindparam("of_arn"), tags.c.key == bindparam("called")))
 
 
 class Tags:
@@ -48,14 +50,13 @@ class Tags:
 
 
 def of(connection: Connection, arn: str) -> dict[str, str]:
-    rows: Any = connection.execute(_OF, {"of_arn": arn})
-    return {row.key: row.value for row in rows}
+    return dict(_OF.all(connection, {"of_arn": arn}))
 
 
 def add(connection: Connection, arn: str, values: Mapping[str, str]) -> dict[str, str]:
-    if values:
-        connection.execute(delete(tags).where(tags.c.arn == arn, tags.c.key.in_(list(values))))
-        connection.execute(insert(tags), [{"arn": arn, "key": k, "value": v} for k, v in values.items()])
+    for key, value in values.items():
+        _REMOVE.run(connection, {"of_arn": arn, "called": key})
+        _ADD.run(connection, {"arn": arn, "key": key, "value": value})
     return of(connection, arn)
 
 
