@@ -22,7 +22,7 @@ import pytest
 from selfmaker.errors import Invalid, Unavailable
 from selfmaker.executors import bubblewrap
 from selfmaker.executors.island import Island
-from selfmaker.executors.process import BACKENDS, ProcessExecutor
+from selfmaker.executors.process import BACKENDS, ProcessExecutor, stand_by
 from selfmaker.executors.protocol import Access, Executor, Exit, Mount, RunHandle, RunSpec
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -34,6 +34,27 @@ def available(backend: str) -> str | None:
     if backend == "bubblewrap" and bubblewrap.program() is None:
         return "bubblewrap is not installed"
     return None
+
+
+class Spares:
+    """An executor by a spare sandbox for each run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def start(self, spec: RunSpec, output: int) -> RunHandle:
+        root = Path(tempfile.mkdtemp(dir=self._folder))
+        root.chmod(0o755)
+        spare = stand_by(str(root))
+        try:
+            return ProcessExecutor("namespaces", spare).start(spec, output)
+        finally:
+            spare.discard()
+            assert not root.exists()
+
+
+def executor(backend: str, folder: Path) -> Executor:
+    return Spares(folder) if backend == "spare" else ProcessExecutor(backend)
 
 
 @dataclass
@@ -122,7 +143,9 @@ def as_user(user: str, body: Callable[[], None]) -> None:
     assert not problem, problem
 
 
-@pytest.fixture(params=[(backend, user) for backend in BACKENDS for user in USERS], ids=lambda p: f"{p[0]}-{p[1]}")
+@pytest.fixture(
+    params=[(backend, user) for backend in (*BACKENDS, "spare") for user in USERS], ids=lambda p: f"{p[0]}-{p[1]}"
+)
 def scene(request: pytest.FixtureRequest) -> Iterator[tuple[str, str, Path]]:
     backend, user = request.param
     if (reason := available(backend)) is not None:
@@ -143,7 +166,7 @@ def conformance(body: Body) -> Callable[[tuple[str, str, Path]], None]:
 
     def test(scene: tuple[str, str, Path]) -> None:
         backend, user, folder = scene
-        as_user(user, lambda: body(Sandbox(ProcessExecutor(backend), folder, backend, user)))
+        as_user(user, lambda: body(Sandbox(executor(backend, folder), folder, backend, user)))
 
     test.__doc__ = body.__doc__
     return test
@@ -511,7 +534,7 @@ def test_network(scene: tuple[str, str, Path]) -> None:
         program = CONNECT.replace("PORT", str(server.getsockname()[1]))
 
         def body() -> None:
-            box = Sandbox(ProcessExecutor(backend), folder, backend, user)
+            box = Sandbox(executor(backend, folder), folder, backend, user)
             ended, output = box.run(python, "-c", program, network=False)
             assert (ended, output) == (Exit(0), "loopback\nrefused\n['lo']\n")
             ended, output = box.run(python, "-c", program, network=True)
@@ -547,7 +570,7 @@ def test_runs_on_an_island_reach_each_other_and_nothing_else(scene: tuple[str, s
         port = outside.getsockname()[1]
 
         def body() -> None:
-            box = Sandbox(ProcessExecutor(backend), folder, backend, user)
+            box = Sandbox(executor(backend, folder), folder, backend, user)
             island = Island.make()
             shared: dict[str, Any] = {"network": False, "island": island, "hosts": {"algo-2": "127.0.0.2"}}
             listener, read = box.start(box.spec(python, "-c", LISTEN, hostname="algo-2", **shared))
@@ -742,7 +765,7 @@ def test_no_descriptors_or_processes_are_left(scene: tuple[str, str, Path]) -> N
     backend, user, folder = scene
 
     def body() -> None:
-        box = Sandbox(ProcessExecutor(backend), folder, backend, user)
+        box = Sandbox(executor(backend, folder), folder, backend, user)
         box.run("true")
         before = len(list(Path("/proc/self/fd").iterdir()))
         for _ in range(3):

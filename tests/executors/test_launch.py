@@ -20,12 +20,11 @@ def test_a_sandbox_that_says_nothing_is_built_anew(tmp_path: Path, monkeypatch: 
     scratch.mkdir()
     build = process._furnish
 
-    def falls_silent(spec: RunSpec, privileged: bool) -> list[str]:
-        notes = build(spec, privileged)
+    def falls_silent(spec: RunSpec, new_root: str, privileged: bool) -> None:
+        build(spec, new_root, privileged)
         if not mark.exists():
             mark.touch()
             time.sleep(60)
-        return notes
 
     monkeypatch.setattr(process, "_furnish", falls_silent)
     spec = RunSpec(("sh", "-c", "echo it runs"), {"PATH": "/usr/bin:/bin"}, "/", scratch)

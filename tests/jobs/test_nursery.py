@@ -13,8 +13,13 @@ from selfmaker.jobs.nursery import Nursery
 
 
 @pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    started = Nursery()
+def spares(tmp_path: Path) -> Path:
+    return tmp_path / "spare"
+
+
+@pytest.fixture
+def nursery(spares: Path) -> Iterator[Nursery]:
+    started = Nursery(spares)
     started.warm()
     yield started
     started.close()
@@ -68,3 +73,25 @@ def test_the_one_that_waits_ends_with_the_nursery(nursery: Nursery) -> None:
     assert nursery._process is not None
     nursery._process.kill()
     until(lambda: not Path(f"/proc/{waiting}").exists())
+
+
+def test_the_one_that_waits_builds_a_spare_sandbox_and_removes_it(nursery: Nursery, spares: Path) -> None:
+    until(lambda: list(spares.glob("*/proc")))
+    nursery.close()
+    assert list(spares.iterdir()) == []
+
+
+def test_a_job_that_takes_no_spare_leaves_none(nursery: Nursery, spares: Path, tmp_path: Path) -> None:
+    until(lambda: list(spares.glob("*/proc")))
+    (spare,) = spares.iterdir()
+    folder = start(nursery, tmp_path / "job")
+    until(lambda: ended(folder))
+    until(lambda: not spare.exists())
+
+
+def test_what_a_killed_server_left_is_removed(spares: Path) -> None:
+    (spares / "old" / "root").mkdir(parents=True)
+    nursery = Nursery(spares)
+    nursery.warm()
+    assert not (spares / "old").exists()
+    nursery.close()

@@ -52,15 +52,24 @@ def launch(
     ``kept``: descriptors above 2 that the keeper needs, too. ``tidy`` runs once, in the parent, after the end of the
     run. Raises Refused, Invalid, Unavailable or Standstill.
     """
+    pid, control = fork(keeper, output, kept)
+    return SandboxRun(pid, control, hear(pid, control, tidy), tidy)
+
+
+def fork(keeper: Callable[[int], NoReturn], output: int, kept: tuple[int, ...] = ()) -> tuple[int, socket.socket]:
+    """The keeper's pid, and our end of the control socket."""
     syscalls.load()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        pid = _fork(keeper, (theirs.fileno(), *kept), output)
-    message = _first_word(ours)
+        return _fork(keeper, (theirs.fileno(), *kept), output), ours
+
+
+def hear(pid: int, control: socket.socket, tidy: Callable[[], None]) -> tuple[str, ...]:
+    """Wait until the sandbox says that it is ready; its notes. One that isn't is ended. Raises as ``launch`` does."""
+    message = _first_word(control)
     if message is not None and message[:1] == init.READY:
-        notes = tuple(line for line in message[1:].decode("utf-8", "surrogateescape").split("\n") if line)
-        return SandboxRun(pid, ours, notes, tidy)
-    ours.close()
+        return tuple(line for line in message[1:].decode("utf-8", "surrogateescape").split("\n") if line)
+    control.close()
     place = ""
     if message is None:
         place = _standstill(pid)

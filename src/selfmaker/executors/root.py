@@ -8,7 +8,7 @@ Runs in the forked child, before it changes its root.
 import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from selfmaker.executors import syscalls
 
@@ -71,17 +71,26 @@ _SECRET = (
 
 
 def build(root: str, privileged: bool) -> list[str]:
-    """Fill the empty folder ``root``. Returns notes for people about what could not be had."""
+    """Fill the empty folder ``root`` with what is the same for every run. Returns notes for people about what could not
+    be had."""
     notes: list[str] = []
     syscalls.bind(root, root)
     for name, mode in FOLDERS:
         os.mkdir(f"{root}/{name}", mode)
-    _system(root, privileged)
+    _system(root)
     _devices(root, privileged)
     for name, target in _LINKS:
         os.symlink(target, f"{root}/{name}")
     _kernel(root, privileged, notes)
     return notes
+
+
+def renew(root: str, privileged: bool) -> None:
+    """Add what depends on the machine at the moment of the run: what is secret, and the accelerators."""
+    if privileged:
+        for name in unreadable_by_others():
+            mask(f"{root}/etc/{name}")
+    _bind_devices(root, accelerators())
 
 
 def system_folders() -> list[str]:
@@ -90,7 +99,7 @@ def system_folders() -> list[str]:
     return [f"/{n}" for n in names] + [p for p in _SYSTEM_BELOW_RUN if os.path.lexists(p)]
 
 
-def _system(root: str, privileged: bool) -> None:
+def _system(root: str) -> None:
     for path in system_folders():
         if os.path.islink(path):
             os.symlink(os.readlink(path), root + path)
@@ -98,9 +107,6 @@ def _system(root: str, privileged: bool) -> None:
             os.mkdir(root + path)
             syscalls.bind(path, root + path)
             syscalls.read_only(root + path)
-    if privileged:
-        for name in unreadable_by_others():
-            mask(f"{root}/etc/{name}")
 
 
 def unreadable_by_others() -> list[str]:
@@ -136,12 +142,7 @@ def accelerators() -> list[str]:
 def _devices(root: str, privileged: bool) -> None:
     dev = f"{root}/dev"
     syscalls.mount("tmpfs", dev, "tmpfs", syscalls.MS_NOSUID, "mode=755,size=64m")
-    for name in (*_DEVICES, *accelerators()):
-        if os.path.isdir(f"/dev/{name}"):
-            os.mkdir(f"{dev}/{name}", 0o755)
-        else:
-            touch(f"{dev}/{name}")
-        syscalls.bind(f"/dev/{name}", f"{dev}/{name}")
+    _bind_devices(root, _DEVICES)
     for name in ("shm", "pts"):
         os.mkdir(f"{dev}/{name}", 0o755)
     safe = syscalls.MS_NOSUID | syscalls.MS_NODEV
@@ -154,6 +155,15 @@ def _devices(root: str, privileged: bool) -> None:
         syscalls.MS_NOSUID | syscalls.MS_NOEXEC,
         f"newinstance,ptmxmode=0666,mode=620{group}",
     )
+
+
+def _bind_devices(root: str, names: Iterable[str]) -> None:
+    for name in names:
+        if os.path.isdir(f"/dev/{name}"):
+            os.mkdir(f"{root}/dev/{name}", 0o755)
+        else:
+            touch(f"{root}/dev/{name}")
+        syscalls.bind(f"/dev/{name}", f"{root}/dev/{name}")
 
 
 def _kernel(root: str, privileged: bool, notes: list[str]) -> None:

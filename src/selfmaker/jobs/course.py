@@ -48,7 +48,7 @@ class Course:
     def __init__(
         self, table: JobTable, folder: Path, kinds: Mapping[str, JobKind], moved_on: Callable[[], None]
     ) -> None:
-        self.nursery = Nursery()
+        self.nursery = Nursery(folder / "spare")
         self._table = table
         self._folder = folder
         self._kinds = kinds

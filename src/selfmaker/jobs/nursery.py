@@ -1,13 +1,16 @@
 """A small process, warm with the supervisor's imports, from which supervisors are forked in about a millisecond.
 
 A supervisor forked here has a session of its own, nobody waits for it, and it goes on when the nursery and the server
-are gone. One is forked ahead and waits for its job, so that no job waits for the fork. The nursery itself ends with the
-server, by the closing of their socket, and the one that waits ends with the nursery.
+are gone. One is forked ahead and waits for its job, so that no job waits for the fork; when no job comes at once, it
+builds a spare sandbox meanwhile. The nursery itself ends with the server, by the closing of their socket, and the one
+that waits ends with the nursery.
 """
 
 import contextlib
 import gc
 import os
+import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,18 +18,27 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+from selfmaker import ids
+from selfmaker.errors import SelfmakerError
+
+if TYPE_CHECKING:
+    from selfmaker.executors.spare import Spare
 
 _SOURCE = Path(__file__).resolve().parents[2]
-_PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from selfmaker.jobs.nursery import main; main(int(sys.argv[2]))"
-)
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from selfmaker.jobs.nursery import main; main(*sys.argv[2:])"
+_LULL = 0.02  # seconds without a job after which a spare sandbox is built
+
+Supervise = Callable[[Path, Path, str, "Spare | None"], NoReturn]
 
 
 class Nursery:
-    """The server's side. Thread safe. A nursery that died is replaced at the next start."""
+    """The server's side. Thread safe. A nursery that died is replaced at the next start. ``spares`` is a folder, on the
+    file system of the jobs' folders, for spare sandboxes, which are built when it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, spares: Path | None = None) -> None:
+        self._spares = spares
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -34,6 +46,9 @@ class Nursery:
     def warm(self) -> None:
         """Have a nursery ready, so that the first job doesn't wait for one."""
         with self._lock:
+            if self._spares is not None:  # of a server that was killed
+                shutil.rmtree(self._spares, ignore_errors=True)
+                self._spares.mkdir(mode=0o700, exist_ok=True)
             self._ready()
 
     def start(self, folder: Path, notice: Path, ticket: str) -> None:
@@ -69,7 +84,7 @@ class Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _PROGRAM, str(_SOURCE), str(theirs.fileno())],
+                [sys.executable, "-I", "-c", _PROGRAM, str(_SOURCE), str(theirs.fileno()), str(self._spares or "")],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
@@ -91,43 +106,66 @@ class Nursery:
             self._process = None
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: str, spares: str) -> None:
     """The nursery's own loop: one message, one supervisor."""
     from selfmaker.jobs import supervisor
 
-    connection = socket.socket(fileno=descriptor)
+    connection = socket.socket(fileno=int(descriptor))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets those that have ended
     gc.freeze()  # what is there now is looked through by no supervisor's collector, which would copy its pages
-    waiting = _fork(connection, supervisor.main)
+    pid, waiting = _fork(connection, supervisor.main, spares)
     while message := _receive(connection):
         try:
             waiting.send(message)
         except OSError:  # somebody has ended it
             waiting.close()
-            waiting = _fork(connection, supervisor.main)
+            _, waiting = _fork(connection, supervisor.main, spares)
             waiting.send(message)
         waiting.close()
         with contextlib.suppress(OSError):
             connection.send(b"ok")
-        waiting = _fork(connection, supervisor.main)
+        pid, waiting = _fork(connection, supervisor.main, spares)
+    waiting.close()
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)  # what it has built is gone when this process is
 
 
-def _fork(connection: socket.socket, supervise: Callable[[Path, Path, str], NoReturn]) -> socket.socket:
-    """Fork a process that waits for the message by which it becomes a supervisor; where to send that."""
+def _fork(connection: socket.socket, supervise: Supervise, spares: str) -> tuple[int, socket.socket]:
+    """Fork a process that waits for the message by which it becomes a supervisor; its pid, and where to send that."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    if os.fork() == 0:
+    pid = os.fork()
+    if pid == 0:
         ours.close()
         connection.close()
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        spare = _spare(theirs, spares) if spares else None
         message = _receive(theirs)
         theirs.close()
         if message:
             folder, notice, ticket = message.decode().split("\0")
-            supervise(Path(folder), Path(notice), ticket)
-        os._exit(0)  # the nursery has gone
+            supervise(Path(folder), Path(notice), ticket, spare)
+        if spare is not None:  # the nursery has gone
+            spare.discard()
+        os._exit(0)
     theirs.close()
-    return ours
+    return pid, ours
+
+
+def _spare(messages: socket.socket, folder: str) -> "Spare | None":
+    """A spare sandbox, unless a message is there before it is begun, or this machine can't have one."""
+    from selfmaker.executors.process import stand_by
+
+    if select.select([messages], [], [], _LULL)[0]:
+        return None
+    root = f"{folder}/{ids.unique_id()}"
+    try:
+        os.mkdir(root, 0o755)  # noqa: PTH102 - pathlib costs a forked child more than its own work
+        return stand_by(root)
+    except (OSError, SelfmakerError):
+        with contextlib.suppress(OSError):
+            os.rmdir(root)  # noqa: PTH106
+        return None
 
 
 def _receive(connection: socket.socket) -> bytes:

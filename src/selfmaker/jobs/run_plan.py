@@ -29,6 +29,7 @@ from selfmaker.errors import Invalid, SelfmakerError
 from selfmaker.executors import bare
 from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Access, Executor, Mount, RunSpec
+from selfmaker.executors.spare import Spare
 from selfmaker.runtimes.base import Environment
 from selfmaker.runtimes.base_python import sdk_of_caller
 from selfmaker.runtimes.catalog import parse_image, runtime_for, use_images
@@ -42,9 +43,9 @@ Say = Callable[[str], None]
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def executor(backend: str) -> Executor:
-    """The executor by which this job's hosts are started."""
-    return bare.BareExecutor() if backend == bare.BACKEND else ProcessExecutor(backend)
+def executor(backend: str, spare: Spare | None = None) -> Executor:
+    """The executor by which this job's hosts are started; the first of them that can takes the ``spare``."""
+    return bare.BareExecutor() if backend == bare.BACKEND else ProcessExecutor(backend, spare)
 
 
 def load(plan: Plan, say: Say) -> list[tuple[str, RunSpec]]:

@@ -8,6 +8,7 @@ by the nursery: only light parts of the standard library and of ours.
 import contextlib
 import os
 import select
+import shutil
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ from selfmaker.contract.pipes import PipeFeeder
 from selfmaker.errors import SelfmakerError
 from selfmaker.executors.island import Island
 from selfmaker.executors.protocol import Exit, RunHandle
+from selfmaker.executors.spare import Spare
 from selfmaker.jobs import outcome, run_plan
 from selfmaker.jobs.folder import JobFolder
 from selfmaker.jobs.metric_finder import MetricFinder
@@ -32,8 +34,9 @@ _TURN = 0.5  # seconds of looking for metrics between looks at everything else
 _GLANCE = 5.0  # seconds between looks whether the job's folder is still there
 
 
-def main(path: Path, notice: Path, ticket: str) -> NoReturn:
-    """See the job in ``path`` through, in this process, which then ends together with all that it started."""
+def main(path: Path, notice: Path, ticket: str, spare: Spare | None = None) -> NoReturn:
+    """See the job in ``path`` through, in this process, which then ends together with all that it started. ``spare`` is
+    a sandbox for its first host."""
     folder = JobFolder(path)
     with (path / "supervisor.log").open("ab", buffering=0) as log:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -43,11 +46,13 @@ def main(path: Path, notice: Path, ticket: str) -> NoReturn:
         if not folder.hold(ticket):  # the server was killed, and the next one has started another
             os._exit(0)
         try:
-            Supervisor(folder, notice).run()
+            Supervisor(folder, notice, spare).run()
         except BaseException:  # noqa: BLE001 - the outermost loop: whatever it was, it must be told
             text = traceback.format_exc()
             sys.stderr.write(text)
             report(folder, notice, "ended", outcome="broken", failure=text.strip().splitlines()[-1])
+        if spare is not None:
+            spare.discard()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with contextlib.suppress(OSError):
         os.killpg(0, signal.SIGTERM)  # installers that are still at work
@@ -68,7 +73,8 @@ def report(folder: JobFolder, notice: Path, event: str, **members: Any) -> None:
 class Supervisor:
     """One job's life. ``run`` returns when the last event is written."""
 
-    def __init__(self, folder: JobFolder, notice: Path) -> None:
+    def __init__(self, folder: JobFolder, notice: Path, spare: Spare | None = None) -> None:
+        self._spare = spare
         self._folder = folder
         self._notice = notice
         self._plan = folder.read_plan()
@@ -100,6 +106,9 @@ class Supervisor:
         report(self._folder, self._notice, "finishing")
         ended = outcome.conclude(self._folder, plan, self._exits, self._ending, problem)
         report(self._folder, self._notice, "ended", **ended)
+        if ended["outcome"] != "interrupted":  # then it is about to be laid out again
+            for host in plan["hosts"]:  # the rest of the folder is the server's, which publishes it
+                shutil.rmtree(self._folder.host(host["name"]) / "scratch", ignore_errors=True)
 
     def _load(self) -> str | None:
         """Build the environment on a thread, so that a stop is heard meanwhile. Returns what went wrong, or None."""
@@ -129,11 +138,11 @@ class Supervisor:
         try:
             if len(self._runs) > 1 and not self._plan["network"]:  # its hosts reach each other, and nothing else
                 island = Island.make()
+            executor = run_plan.executor(self._plan["sandbox"], self._spare)
             for host, spec in self._runs:
                 read, write = os.pipe()
                 try:
-                    start = run_plan.executor(self._plan["sandbox"]).start
-                    self._handles[host] = start(replace(spec, island=island), write)
+                    self._handles[host] = executor.start(replace(spec, island=island), write)
                 finally:
                     os.close(write)
                 readers.append(threading.Thread(target=self._record, args=(host, read), daemon=True))
