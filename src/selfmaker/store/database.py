@@ -1,7 +1,8 @@
 """One SQL database for all metadata: SQLite in WAL mode by default.
 
-Reads run on the caller's thread. Writes are handed to one writer thread, which commits whatever is waiting in one
-transaction: under load many writes share one fsync, alone a write waits for nobody.
+There is one writer at a time. A write that finds nobody writing is done on the caller's thread; the others are handed
+to a thread that commits whatever is waiting in one transaction. So alone a write waits for nobody, not even for another
+thread to wake, and under load many share one fsync. Reads run on the caller's thread.
 """
 
 import queue
@@ -18,6 +19,8 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 _BATCH = 128
+_IDLE = 16
+_WRITES = "selfmaker-writes"
 
 
 class Database:
@@ -29,22 +32,46 @@ class Database:
             pass  # a new file's journal is changed to WAL while nobody else uses it: that would be refused
         self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_loop, name="selfmaker-writer", daemon=True)
+        self._turn = threading.Lock()  # to write
+        self._connection = self.engine.connect()
+        self._connection.info[_WRITES] = True
+        self._idle: list[Connection] = []  # of readers: the pool's own giving and taking costs more than a read
         self._closed = False
         self._writer.start()
 
     def read(self, work: Work[T]) -> T:
-        """Run ``work`` in a read transaction on this thread. Sees every write acknowledged before the call."""
-        with self.engine.connect() as connection:
-            return work(connection)
+        """Run ``work`` in a read transaction. It keeps no result open, and sees every write acknowledged until now."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self.engine.connect()
+        try:
+            value = work(connection)
+            connection.rollback()
+            connection.connection.rollback()  # what a Prepared began
+        except BaseException:
+            connection.close()
+            raise
+        if len(self._idle) < _IDLE and not self._closed:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return value
 
     def write(self, work: Work[T]) -> T:
-        """Run ``work`` on the writer thread; returns (or raises what it raised) once its effects are on disk.
+        """Run ``work``, here or on another thread; returns (or raises what it raised) once its effects are on disk.
 
         ``work`` is atomic: when it raises, none of its effects remain and other writes are not disturbed. It must
         not call ``write`` itself, and must be quick: everybody waits for it.
         """
-        if self._closed:
-            raise RuntimeError("the database is closed")
+        if self._queue.empty() and self._turn.acquire(blocking=False):
+            try:
+                self._check_open()
+                with self._connection.begin():
+                    return work(self._connection)
+            finally:
+                self._turn.release()
+        self._check_open()
         future: Future[T] = Future()
         self._queue.put((work, future))
         return future.result()
@@ -55,12 +82,20 @@ class Database:
             self._closed = True
             self._queue.put(None)
             self._writer.join()
+            with self._turn:
+                self._connection.close()
+            while self._idle:
+                self._idle.pop().close()
             self.engine.dispose()
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the database is closed")
+
     def _write_loop(self) -> None:
-        with self.engine.connect() as connection:
-            while True:
-                batch = [self._queue.get()]
+        while True:
+            batch = [self._queue.get()]
+            with self._turn:
                 while len(batch) < _BATCH and batch[-1] is not None:
                     try:
                         batch.append(self._queue.get_nowait())
@@ -68,9 +103,9 @@ class Database:
                         break
                 items = [item for item in batch if item is not None]
                 if items:
-                    self._commit(connection, items)
-                if batch[-1] is None:
-                    return
+                    self._commit(self._connection, items)
+            if batch[-1] is None:
+                return
 
     def _commit(self, connection: Connection, items: list[tuple[Work[Any], Future[Any]]]) -> None:
         if len(items) == 1:
@@ -141,8 +176,7 @@ def _engine(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # Only the writer holds SQLite's write lock, from the first statement, so that it can never fail half-way.
-        immediate = threading.current_thread().name == "selfmaker-writer"
         driver: Any = connection.connection.driver_connection  # at a fifth of exec_driver_sql's cost
-        driver.execute("BEGIN IMMEDIATE" if immediate else "BEGIN").close()
+        driver.execute("BEGIN IMMEDIATE" if _WRITES in connection.info else "BEGIN").close()
 
     return engine
