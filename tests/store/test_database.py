@@ -25,7 +25,7 @@ def put(n: int):
 
 
 def stored(database: Database) -> list[int]:
-    return list(database.read(lambda c: c.execute(select(numbers.c.n).order_by(numbers.c.n)).scalars()))
+    return list(database.read(lambda c: c.execute(select(numbers.c.n).order_by(numbers.c.n)).scalars().all()))
 
 
 def test_read_sees_an_acknowledged_write(database: Database) -> None:
