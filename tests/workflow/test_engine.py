@@ -55,6 +55,14 @@ def test_a_condition_rules_out_the_other_branch_and_all_that_needs_it(
     assert bench.rows(run)["c"].document["metadata"] == {"Condition": {"Outcome": str(value == 1)}}
 
 
+def test_a_conditions_outcome_is_written_as_json_writes_it(bench: Any, step: Any) -> None:
+    message = {"Std:Join": {"On": ": ", "Values": ["xxx == yyy returns", {"Get": "Steps.c.Outcome"}]}}
+    fail = {"Name": "f", "Type": "Fail", "Arguments": {"ErrorMessage": message}}
+    run = bench.begin(condition("c", {"Get": "Parameters.x"}, 1, [], []), fail, parameters={"x": 2})
+    assert bench.run(run) == "Failed"
+    assert bench.rows(run)["f"].document["failure"] == "xxx == yyy returns: false"
+
+
 def test_a_fail_step_stops_what_runs(bench: Any, step: Any) -> None:
     message = {"Std:Join": {"On": " ", "Values": ["below", {"Get": "Parameters.x"}]}}
     fail = {"Name": "f", "Type": "Fail", "Arguments": {"ErrorMessage": message}}

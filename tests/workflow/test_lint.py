@@ -163,7 +163,7 @@ def test_a_tuning_step_has_the_properties_of_two_answers(path: str) -> None:
         (["Parameters", 1, "DefaultValue"], "green", "'green' of parameter colour is not one of ['red', 'blue']"),
         (["Parameters", 1, "Name"], "count", "Parameters: the name 'count' is there 2 times"),
         (["Steps", 0, "DependsOn"], ["nope"], "step one: Steps[0].DependsOn[0]: there is no step 'nope'"),
-        (["Steps", 0, "DependsOn"], ["three"], "'three' is a Fail step"),
+        (["Steps", 0, "DependsOn"], ["three"], "can not depends on three, a Fail step"),
         (["Steps", 0, "DependsOn"], ["four"], "the steps depend on each other in a circle: "),
         (
             ["Steps", 0, "DependsOn"],

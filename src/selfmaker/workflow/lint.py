@@ -199,7 +199,7 @@ def depends_on(definition: Definition) -> Iterator[Problem]:
             if name not in definition.by_name:
                 yield step.name, place, f"there is no step {name!r}"
             elif definition.by_name[name].type == "Fail":
-                yield step.name, place, f"{name!r} is a Fail step, after which nothing runs"
+                yield step.name, place, f"{step.name} can not depends on {name}, a Fail step"
 
 
 def known_references(definition: Definition) -> Iterator[Problem]:

@@ -11,7 +11,8 @@ _LONGEST_MESSAGE = 3072
 
 
 class ConditionStep(Plain):
-    """Succeeds with an Outcome, which decides on the branch that runs."""
+    """Succeeds with an Outcome, which decides on the branch that runs: a truth value in expressions (a Join writes
+    ``false``), ``False`` in ListPipelineExecutionSteps."""
 
     instant = True
 
@@ -20,8 +21,8 @@ class ConditionStep(Plain):
         return {"outcome": conditions.all_hold(act.arguments["Conditions"])}
 
     def start(self, act: Act) -> Begun | Outcome:
-        outcome = str(act.intent["outcome"])
-        return Outcome(SUCCEEDED, {"Outcome": outcome}, {"Condition": {"Outcome": outcome}})
+        outcome = bool(act.intent["outcome"])
+        return Outcome(SUCCEEDED, {"Outcome": outcome}, {"Condition": {"Outcome": str(outcome)}})
 
 
 class FailStep(Plain):
