@@ -1,5 +1,6 @@
 """The SDK's local mode where no Docker is: ``LocalSession``, and instance type ``local``."""
 
+import io
 import json
 import socket
 import tarfile
@@ -9,8 +10,18 @@ import pytest
 from sagemaker.deserializers import JSONDeserializer
 from sagemaker.local import LocalSession
 from sagemaker.processing import ProcessingInput, ProcessingOutput
+from sagemaker.s3 import S3Downloader
 from sagemaker.serializers import JSONSerializer
 from sagemaker.sklearn import SKLearn, SKLearnProcessor
+from sagemaker.workflow.condition_step import ConditionStep
+from sagemaker.workflow.conditions import ConditionGreaterThan
+from sagemaker.workflow.fail_step import FailStep
+from sagemaker.workflow.functions import Join, JsonGet
+from sagemaker.workflow.parameters import ParameterInteger, ParameterString
+from sagemaker.workflow.pipeline import Pipeline
+from sagemaker.workflow.pipeline_context import LocalPipelineSession
+from sagemaker.workflow.properties import PropertyFile
+from sagemaker.workflow.steps import ProcessingStep, TrainingStep
 
 pytestmark = pytest.mark.skipif(Path("/var/run/docker.sock").exists(), reason="Docker is there, and runs local mode")
 
@@ -131,3 +142,53 @@ def test_an_endpoint_answers_until_it_is_deleted(local, session, role, folder):
     finally:
         predictor.delete_endpoint()
     assert session.sagemaker_client.list_endpoints(NameContains="local-mode")["Endpoints"] == []
+
+
+COUNT = """
+import json, sys
+json.dump({"rows": int(sys.argv[1])}, open("/opt/ml/processing/report/report.json", "w"))
+"""
+
+
+def test_a_local_pipeline_takes_each_branch(role, folder):
+    session = LocalPipelineSession()
+    rows, least = ParameterString("Rows", default_value="5"), ParameterInteger("Least", default_value=3)
+    processor = SKLearnProcessor(
+        framework_version="1.4-2", role=role, instance_type="local", instance_count=1, sagemaker_session=session
+    )
+    report = PropertyFile("Report", output_name="report", path="report.json")
+    count = ProcessingStep(
+        "Count",
+        step_args=processor.run(
+            code=str(Path(folder({"count.py": COUNT}), "count.py")),
+            arguments=[rows],
+            outputs=[ProcessingOutput(output_name="report", source="/opt/ml/processing/report")],
+        ),
+        property_files=[report],
+    )
+    estimator = SKLearn(
+        "train.py",
+        source_dir=folder({"train.py": "open('/opt/ml/model/made', 'w').write('by a local pipeline')"}),
+        framework_version="1.4-2",
+        role=role,
+        instance_type="local",
+        sagemaker_session=session,
+    )
+    counted = JsonGet(step_name="Count", property_file=report, json_path="rows")
+    enough = ConditionStep(
+        "Enough",
+        conditions=[ConditionGreaterThan(counted, least)],
+        if_steps=[TrainingStep("Train", step_args=estimator.fit())],
+        else_steps=[FailStep("TooFew", error_message=Join(" ", ["fewer than", least]))],
+    )
+    pipeline = Pipeline("local", parameters=[rows, least], steps=[count, enough], sagemaker_session=session)
+    pipeline.upsert(role_arn=role)
+    execution = pipeline.start()
+    assert execution.describe()["PipelineExecutionStatus"] == "Succeeded"
+    trained = execution.list_steps()["PipelineExecutionSteps"][-1]["Metadata"]["TrainingJob"]["Arn"]
+    uri = session.sagemaker_client.describe_training_job(trained)["ModelArtifacts"]["S3ModelArtifacts"]
+    with tarfile.open(fileobj=io.BytesIO(S3Downloader.read_bytes(uri))) as archive:
+        assert archive.extractfile("made").read() == b"by a local pipeline"
+
+    execution = pipeline.start(parameters={"Rows": "2"})
+    assert execution.describe()["FailureReason"] == "Step 'TooFew' failed with message: fewer than 3"
