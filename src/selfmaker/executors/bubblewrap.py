@@ -153,7 +153,6 @@ def _step(step: mounts.Step, notes: list[str]) -> list[str]:
         return ["--bind", step.source, step.target]
     if step.access is Access.READ_ONLY:
         return ["--ro-bind", step.source, step.target]
-    mounts.prepare(step)
     copy = mounts.copied(step, notes)
     return ["--ro-bind", step.source, step.target] if copy is None else ["--bind", copy, step.target]
 

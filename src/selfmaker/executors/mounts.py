@@ -86,10 +86,10 @@ def lay(steps: list[Step], root: str, privileged: bool) -> list[str]:
 
 
 def _copy_on_write(step: Step, point: str, privileged: bool, notes: list[str]) -> None:
-    prepare(step)
     if not os.path.isdir(step.source):
         _copy_file(step, point, privileged)
         return
+    _make(step, "upper", "work")
     try:
         _overlay(step.source, step.work, point, privileged)
     except OSError as error:
@@ -101,9 +101,9 @@ def _copy_on_write(step: Step, point: str, privileged: bool, notes: list[str]) -
             syscalls.read_only(point)
 
 
-def prepare(step: Step) -> None:
-    """The scratch folders of a copy-on-write."""
-    for name in ("upper", "work", "lower", "merged"):
+def _make(step: Step, *names: str) -> None:
+    """Scratch folders of a copy-on-write; no more than it needs: a new folder costs more than a mount."""
+    for name in names:
         os.makedirs(f"{step.work}/{name}", exist_ok=True)
 
 
@@ -137,6 +137,7 @@ def copied(step: Step, notes: list[str]) -> str | None:
     """Where there is no overlay: a copy of a file or of a small folder. None: too large, it has to be read-only."""
     import shutil  # slow to load, and seldom needed
 
+    _make(step, "merged")
     copy = f"{step.work}/merged"
     if not os.path.isdir(step.source):
         if not _clone(step.source, f"{copy}/file"):
@@ -161,6 +162,7 @@ def _is_small(folder: str) -> bool:
 
 def _copy_file(step: Step, point: str, privileged: bool) -> None:
     """One file: a clone where the file system can; else an overlay of a folder that holds a link to it; else a copy."""
+    _make(step, "upper", "work", "lower", "merged")
     copy = f"{step.work}/merged/file"
     if _clone(step.source, copy):
         syscalls.bind(copy, point)
