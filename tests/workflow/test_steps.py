@@ -279,19 +279,28 @@ class TestChecks:
         assert intent["used"] == {}
         assert "baseline_constraints" not in intent["request"]["Environment"]
 
-    @pytest.mark.parametrize(("fail", "status"), [(True, "Failed"), (False, "Succeeded")])
-    def test_violations(self, fail: bool, status: str) -> None:
+    def looked(self, violations: list[Any], **own: Any) -> Outcome:
         job = {"ProcessingJobStatus": "Completed", "ProcessingJobArn": "arn:j"}
         port = Answers(DescribeProcessingJob=lambda r: job)
-        port.objects["s3://b/out/constraint_violations.json"] = json.dumps({"violations": [{}, {}]}).encode()
-        own = self.own(FailOnViolation=fail)
+        port.objects["s3://b/out/constraint_violations.json"] = json.dumps({"violations": violations}).encode()
         places = {"Constraints": "s3://b/c"}
-        whole = act(port, self.ARGUMENTS, own, request={}, calculated=places, used=places)
+        whole = act(port, self.ARGUMENTS, self.own(**own), request={}, calculated=places, used=places)
         outcome = check.QUALITY.look(whole)
         assert outcome is not None
+        return outcome
+
+    @pytest.mark.parametrize(("fail", "status"), [(None, "Failed"), (True, "Failed"), (False, "Succeeded")])
+    def test_violations(self, fail: bool | None, status: str) -> None:
+        outcome = self.looked([{}, {}], FailOnViolation=fail)
         assert outcome.status == status
+        assert ("ClientError: Quality check failed. See violation report" in outcome.failure) == (status == "Failed")
         assert outcome.metadata["QualityCheck"]["ViolationReport"] == "s3://b/out/constraint_violations.json"
         assert outcome.output["BaselineUsedForDriftCheckConstraints"] == "s3://b/c"
+
+    def test_a_check_without_violations_has_no_report_of_them(self) -> None:
+        outcome = self.looked([], FailOnViolation=None)
+        assert outcome.status == "Succeeded"
+        assert "ViolationReport" not in outcome.metadata["QualityCheck"]
 
     def test_the_models_name_goes_into_the_configuration(self) -> None:
         arguments = {

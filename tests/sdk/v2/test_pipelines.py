@@ -546,7 +546,7 @@ def test_checks_of_data(pipeline_session, role, s3):
     assert steps["Quality"]["StepStatus"] == "Succeeded"
     words = {**baseline, "Data": f"s3://{bucket}/{base}/words/data.csv"}
     _, steps = run(pipeline, role, parameters=words)
-    assert "violations" in steps["Quality"]["FailureReason"]
+    assert "ClientError: Quality check failed. See violation report" in steps["Quality"]["FailureReason"]
     report = steps["Quality"]["Metadata"]["QualityCheck"]["ViolationReport"]
     assert steps["Quality"]["StepStatus"] == "Failed"
     assert report in steps["Quality"]["FailureReason"]

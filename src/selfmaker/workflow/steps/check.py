@@ -36,6 +36,7 @@ class CheckStep(Plain):
 
     def __init__(self, metadata: str, constraints: str, statistics: str | None) -> None:
         self._metadata = metadata
+        self._words = metadata.removesuffix("Check")
         self._constraints, self._statistics = constraints, statistics
         configuration = ("CheckType", "SkipCheck", "RegisterNewBaseline", "ModelPackageGroupName")
         supplied = ("SuppliedBaselineConstraints", "SuppliedBaselineStatistics")
@@ -73,31 +74,28 @@ class CheckStep(Plain):
         told = self._told(act, outcome.metadata)
         if outcome.status != SUCCEEDED:
             return replace(outcome, output={}, metadata=told)
-        report, violations = self._violations(act)
+        report = self._report(act)
         if report:
             told[self._metadata]["ViolationReport"] = report
         output = {f"CalculatedBaseline{name}": uri for name, uri in act.intent["calculated"].items()}
         output |= {f"BaselineUsedForDriftCheck{name}": uri for name, uri in act.intent["used"].items()}
-        if violations and act.own.get("FailOnViolation", True):
-            reason = f"ClientError: {violations} violations of the baseline's constraints were found; see {report}"
+        if report and act.own.get("FailOnViolation") in (None, True):
+            reason = f"ClientError: {self._words} check failed. See violation report {report}"
             return Outcome(FAILED, output, told, reason)
         return Outcome(SUCCEEDED, output, told)
 
     def stop(self, act: Act) -> None:
         PROCESSING.stop(_as_job(act))
 
-    def _violations(self, act: Act) -> tuple[str, int]:
-        """Where the report is, and how many violations it has; for a step that checks nothing, none."""
+    def _report(self, act: Act) -> str:
+        """Where the report of violations is; "" without any, as for a step that checks nothing."""
         if act.own.get("SkipCheck"):
-            return "", 0
+            return ""
         uri = f"{_output_uri(act)}/{_VIOLATIONS}"
         try:
-            report = json.loads(act.port.read(uri))
-            return uri, len(report.get("violations") or [])
-        except NotFound:
-            return "", 0
-        except (ValueError, AttributeError):
-            return uri, 0
+            return uri if json.loads(act.port.read(uri)).get("violations") else ""
+        except (NotFound, ValueError, AttributeError):
+            return ""
 
     def _told(self, act: Act, job: Mapping[str, Any]) -> dict[str, Any]:
         intent, own = act.intent, act.own
