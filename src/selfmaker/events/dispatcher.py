@@ -20,9 +20,10 @@ from selfmaker import clock
 from selfmaker.aws.arn import parse
 from selfmaker.aws.errors import AwsError
 from selfmaker.aws.port import Port
-from selfmaker.events import clockwork, pattern, sending
+from selfmaker.events import clockwork, pattern, s3_event, sending
 from selfmaker.events.event_bus import DEFAULT
 from selfmaker.events.sagemaker_event import SagemakerEvents
+from selfmaker.objects import notices
 from selfmaker.store import deliveries, outbox
 from selfmaker.store.database import Database
 from selfmaker.store.deliveries import Delivery
@@ -95,9 +96,7 @@ class Dispatcher:
                 return
             new: list[Delivery] = []
             for item in waiting:
-                event = self._event_of(item)
-                if event is not None:
-                    new += _wanted(self._rules(item.change.region), DEFAULT, event)
+                new += self._deliveries(item)
             last = waiting[-1].sequence
 
             def work(connection: Connection, new: list[Delivery] = new, last: int = last) -> None:
@@ -106,12 +105,15 @@ class Dispatcher:
 
             self._database.write(work)
 
-    def _event_of(self, item: outbox.Waiting) -> dict[str, Any] | None:
+    def _deliveries(self, item: outbox.Waiting) -> list[Delivery]:
         try:
-            return self._events.of(item)
+            of_s3 = item.change.kind == notices.KIND
+            event = s3_event.rules_event(item, self._events.account) if of_s3 else self._events.of(item)
+            direct = s3_event.notifications(item, self._events.account) if of_s3 else []
+            return direct + (_wanted(self._rules(item.change.region), DEFAULT, event) if event is not None else [])
         except Exception:  # noqa: BLE001 - a change that makes no event must not hold up those behind it
             _log.exception("no event of %s %s", item.change.kind, item.change.arn)
-            return None
+            return []
 
     def _rules(self, region: str) -> list[Resource]:
         return self._resources.list(outbox.RULE, region, outbox.ENABLED)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from selfmaker import clock
+from selfmaker.objects import notices
 from selfmaker.objects.protocol import Attributes, Checksum, Condition, NoSuchBucket
 from selfmaker.objects.rows import check_condition, document_of, document_text
 from selfmaker.store import objects as rows
@@ -20,7 +21,7 @@ def whole_second() -> float:
 @dataclass(frozen=True)
 class NewObject:
     """An object whose bytes are in ``file``, on disk unless they are ``held`` by the database until they are.
-    ``parts``: size and checksum of each, for a multipart upload."""
+    ``parts``: size and checksum of each, for a multipart upload. ``reason``: see ``notices``."""
 
     bucket: str
     key: bytes
@@ -32,6 +33,7 @@ class NewObject:
     parts: list[list[Any]] | None = None
     held: bytes | None = None
     modified: float = field(default_factory=whole_second)
+    reason: str = "PutObject"
 
     @cached_property
     def row(self) -> rows.ObjectRow:
@@ -50,11 +52,13 @@ class NewObject:
 
 def commit(connection: Connection, new: NewObject, condition: Condition | None) -> list[str]:
     """Make ``new`` the object of its key; the files to remove then. Raises NoSuchBucket, NoSuchKey, ConditionFailed."""
-    if not rows.bucket_there(connection, new.bucket):
+    told = rows.bucket_told(connection, new.bucket)
+    if told is None:
         raise NoSuchBucket(new.bucket)
     old = rows.find(connection, new.bucket, new.key)
     check_condition(condition, old, new.key)
     rows.save(connection, new.row, there=old is not None)
     if new.held is not None:
         rows.hold(connection, new.file, new.held)
+    notices.created(connection, told, new.row, new.reason)
     return [old.file] if old is not None else []

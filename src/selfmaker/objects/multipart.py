@@ -256,6 +256,7 @@ class Uploads:
             checksum=checksum,
             attributes=upload.attributes,
             parts=[[part.size, part_checksum(part)] for part in chosen],
+            reason="CompleteMultipartUpload",
         )
 
         def work(connection: Connection) -> list[str]:

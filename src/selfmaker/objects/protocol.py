@@ -160,7 +160,7 @@ class Received:
 class Terms:
     """How to take a write: the checksum to keep, one more to compute for ``verify``, the condition on what is there, a
     last look at what came (``verify`` raises to refuse it), and how many bytes are too many. ``expected`` is their
-    number when it is known."""
+    number when it is known, ``reason`` the S3 operation, as the bucket's notifications call it."""
 
     algorithm: str | None = "CRC64NVME"
     also: str | None = None
@@ -168,6 +168,7 @@ class Terms:
     verify: Callable[[Received], None] | None = None
     limit: int = MAX_PUT_BYTES
     expected: int | None = None
+    reason: str = "PutObject"
 
 
 @dataclass(frozen=True)

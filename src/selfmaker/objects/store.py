@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from selfmaker.errors import SelfmakerError
-from selfmaker.objects import listing
+from selfmaker.objects import listing, notices
 from selfmaker.objects.buckets import Buckets
 from selfmaker.objects.commit import NewObject, commit
 from selfmaker.objects.deferred import LARGEST, Deferred
@@ -74,7 +74,7 @@ class ObjectStore(Buckets):
         if isinstance(source, bytes):
             terms = replace(terms, expected=len(source))
         taken = take_in(self._files, source_of(source), terms, LARGEST)
-        return self._keep(bucket, name, taken, attributes, terms.condition)
+        return self._keep(bucket, name, taken, attributes, terms)
 
     def put_file(
         self, bucket: str, key: str, path: Path, *, move: bool = False, attributes: Attributes = _DEFAULT
@@ -89,7 +89,7 @@ class ObjectStore(Buckets):
         if taken is None:
             with path.open("rb") as source:
                 taken = take_in(self._files, source, terms)
-        info = self._keep(bucket, name, taken, attributes, None)
+        info = self._keep(bucket, name, taken, attributes, _TERMS)
         if move:
             path.unlink()
         return info
@@ -105,7 +105,7 @@ class ObjectStore(Buckets):
         if taken is None:
             with FileSlice(source.path, 0, source.size) as piece:
                 taken = take_in(self._files, piece, replace(terms, expected=source.size), LARGEST)
-        return self._keep(bucket, name, taken, attributes, terms.condition)
+        return self._keep(bucket, name, taken, attributes, replace(terms, reason="CopyObject"))
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """Raises NoSuchBucket, NoSuchKey."""
@@ -165,12 +165,13 @@ class ObjectStore(Buckets):
 
         return written(self._database, work)
 
-    def _keep(
-        self, bucket: str, name: bytes, taken: Taken, attributes: Attributes, condition: Condition | None
-    ) -> ObjectInfo:
-        new = NewObject(bucket, name, taken.file, taken.size, taken.md5, taken.checksum, attributes, held=taken.held)
+    def _keep(self, bucket: str, name: bytes, taken: Taken, attributes: Attributes, terms: Terms) -> ObjectInfo:
+        new = NewObject(
+            bucket, name, taken.file, taken.size, taken.md5, taken.checksum, attributes,
+            held=taken.held, reason=terms.reason,
+        )  # fmt: skip
         try:
-            gone = written(self._database, lambda c: commit(c, new, condition))
+            gone = written(self._database, lambda c: commit(c, new, terms.condition))
         except SelfmakerError:
             if not self._refers(bucket, name, taken.file):
                 self._files.remove(taken.file)
@@ -227,7 +228,8 @@ def _found(connection: Connection, bucket: str, name: bytes) -> rows.ObjectRow:
 
 
 def _deleted(connection: Connection, bucket: str, names: Iterable[bytes], condition: Condition | None) -> list[str]:
-    if not rows.bucket_there(connection, bucket):
+    told = rows.bucket_told(connection, bucket)
+    if told is None:
         raise NoSuchBucket(bucket)
     gone = []
     for name in names:
@@ -235,5 +237,6 @@ def _deleted(connection: Connection, bucket: str, names: Iterable[bytes], condit
         check_condition(condition, row, name)
         if row is not None:
             rows.remove(connection, bucket, name)
+            notices.deleted(connection, told, row)
             gone.append(row.file)
     return gone

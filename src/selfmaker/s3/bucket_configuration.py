@@ -1,5 +1,5 @@
 """Bucket settings that tools write and read back. They are kept, checked for form, and given back; none has an effect
-here (no lifecycle rule deletes, no policy denies, no notification is sent), except where an operation says so.
+here (no lifecycle rule deletes, no policy denies), except where an operation says so.
 """
 
 import json
@@ -121,17 +121,6 @@ def get_public_access_block(call: Call, request: Request) -> Output:
 @s3_operation("DeletePublicAccessBlock")
 def delete_public_access_block(call: Call, request: Request) -> Output:
     return _keep(call, request, "public-access", None)
-
-
-@s3_operation("PutBucketNotificationConfiguration")
-def put_bucket_notification_configuration(call: Call, request: Request) -> Output:
-    return _keep(call, request, "notification", request.get("NotificationConfiguration") or None)
-
-
-@s3_operation("GetBucketNotificationConfiguration")
-def get_bucket_notification_configuration(call: Call, request: Request) -> Output:
-    found: dict[str, Any] = objects_of(call).bucket_documents(request["Bucket"]).get("notification") or {}
-    return found
 
 
 @s3_operation("PutBucketWebsite")

@@ -86,7 +86,7 @@ def _store(call: Call, target: tuple[str, dict[str, str]], form: Form, sizes: Si
         verify(received)
 
     most = MAX_PUT_BYTES if sizes.highest is None else min(sizes.highest, MAX_PUT_BYTES)
-    terms = Terms(algorithm=claim.algorithm or "CRC64NVME", verify=check, limit=most)
+    terms = Terms(algorithm=claim.algorithm or "CRC64NVME", verify=check, limit=most, reason="POST Object")
     return objects_of(call).put(bucket, fields["key"], form, attributes, terms)
 
 

@@ -97,6 +97,13 @@ parts = Table(
 )
 
 
+class BucketTold(NamedTuple):
+    """What a write to a bucket needs of it."""
+
+    region: str
+    documents: dict[str, Any]
+
+
 class ObjectRow(NamedTuple):
     """A row of ``objects``, its columns in their order. ``checksum``: see ``objects/rows.py``; ``document``: JSON, or
     empty."""
@@ -116,6 +123,7 @@ _o, _b, _u, _p = objects.c, buckets.c, uploads.c, parts.c
 _THIS_OBJECT = (_o.bucket == bindparam("b"), _o.key == bindparam("k"))
 _BUCKET = select(buckets).where(_b.name == bindparam("b"))
 _BUCKET_THERE = Prepared(select(literal(1)).where(_b.name == bindparam("b")))
+_BUCKET_TOLD = Prepared(select(_b.region, _b.documents).where(_b.name == bindparam("b")))
 _OBJECT = Prepared(select(objects).where(*_THIS_OBJECT))
 _OBJECT_INSERT = Prepared(insert(objects))
 _OBJECT_UPDATE = Prepared(
@@ -150,6 +158,11 @@ def bucket(connection: Connection, name: str) -> Row[Any] | None:
 
 def bucket_there(connection: Connection, name: str) -> bool:
     return _BUCKET_THERE.first(connection, {"b": name}) is not None
+
+
+def bucket_told(connection: Connection, name: str) -> BucketTold | None:
+    found = _BUCKET_TOLD.first(connection, {"b": name})
+    return None if found is None else BucketTold(*found)
 
 
 def all_buckets(connection: Connection) -> list[Row[Any]]:

@@ -101,8 +101,12 @@ class Waiting:
 def add(connection: Connection, change: Change) -> None:
     """Keep ``change`` until it has been offered to the rules of its region. Where no rule is enabled at this moment
     nobody would see it, and nothing is written."""
-    if _LISTENED.first(connection, {"in_region": change.region}) is None:
-        return
+    if _LISTENED.first(connection, {"in_region": change.region}) is not None:
+        keep(connection, change)
+
+
+def keep(connection: Connection, change: Change) -> None:
+    """As ``add``, whether there is a rule or not."""
     values = {**vars(change), "document": dict(change.document)}
     connection.execute(insert(outbox), {"id": ids.unique_id(), "time": clock.now(), **values})
 
