@@ -114,6 +114,25 @@ def test_other_data_violates_the_baseline(session, role, folder, place, document
     assert document(f"{place}/check/constraint_violations.json") == {"violations": []}
 
 
+def test_numbers_where_texts_were_are_of_another_type(session, role, folder, place, document):
+    """As the SDK's own integration tests want it of a QualityCheck step."""
+    constraints = {
+        "version": 0.0,
+        "features": [
+            {"name": "_c0", "inferred_type": "Fractional", "completeness": 1.0},
+            {"name": "_c1", "inferred_type": "String", "completeness": 1.0},
+            {"name": "_c2", "inferred_type": "String", "completeness": 1.0},
+        ],
+        "monitoring_config": {"evaluate_constraints": "Enabled", "datatype_check_threshold": 1.0},
+    }
+    kept = folder({"constraints.json": json.dumps(constraints), "statistics.json": '{"version": 0.0, "features": []}'})
+    rows = "".join(f"{n}.5,{n}.25,{'a' if n == 3 else n}\n" for n in range(20))
+    checked(session, role, folder, place, rows, kept, {"dataset_format": DatasetFormat.csv(header=False)})
+    [found] = document(f"{place}/check/constraint_violations.json")["violations"]
+    assert (found["feature_name"], found["constraint_check_type"]) == ("_c1", "data_type_check")
+    assert "Observed: Only 0.00% of data is String" in found["description"]
+
+
 def test_a_models_baseline_is_suggested_and_checked(session, role, folder, place, document):
     monitor = ModelQualityMonitor(**given(role, session))
     monitor.suggest_baseline(

@@ -21,11 +21,11 @@ def _bias(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[
     """A metric farther from the ideal than the baseline's."""
     for section in SECTIONS:
         before = _metrics(baseline.get(section) or {})
-        for place, value in _metrics(analysis.get(section) or {}).items():
-            constraint = before.get(place)
+        for place, (value, facet_value) in _metrics(analysis.get(section) or {}).items():
+            constraint, _ = before.get(place, (None, ""))
             if value is None or constraint is None:
                 continue
-            facet, facet_value, name = place
+            facet, _, name = place
             ideal = IDEAL_OF_RATIO.get(name, 0.0)
             if abs(value - ideal) > abs(constraint - ideal) and not math.isclose(value, constraint, rel_tol=1e-9):
                 yield {
@@ -38,13 +38,21 @@ def _bias(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[
                 }
 
 
-def _metrics(section: Mapping[str, Any]) -> dict[tuple[str, str, str], float | None]:
+def _metrics(section: Mapping[str, Any]) -> dict[tuple[str, str, str], tuple[float | None, str]]:
+    """Facet, group and metric -> value, and the group as the analysis calls it."""
     return {
-        (facet, str(group["value_or_threshold"]), metric["name"]): metric["value"]
+        (facet, _group(words), metric["name"]): (metric["value"], words)
         for facet, groups in (section.get("facets") or {}).items()
         for group in groups
+        for words in [str(group["value_or_threshold"])]
         for metric in group["metrics"]
     }
+
+
+def _group(words: str) -> str:
+    """What is the same for other data: of ``(0.5, 0.99]`` the threshold, for the end is the largest value there was."""
+    threshold, comma, _ = words.partition(",")
+    return threshold if comma and words[:1] + words[-1:] == "(]" else words
 
 
 def _attributions(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -56,10 +56,12 @@ def inferred_type(column: pd.Series) -> str:
 
 
 def share_of_type(column: pd.Series, kind: str) -> float:
-    """The share of the values that are there which are of a type."""
+    """The share of the values that are there which are of a type. Numbers are texts where a column has texts, too."""
     present = column.dropna().astype(str).str.strip()
-    if present.empty or kind in (STRING, UNKNOWN):
+    if present.empty or kind == UNKNOWN:
         return 1.0
+    if kind == STRING:
+        return float(inferred_type(column) == STRING)
     return float(present.str.fullmatch(_INTEGER if kind == INTEGRAL else _NUMBER).mean())
 
 
