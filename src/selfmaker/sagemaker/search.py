@@ -146,6 +146,7 @@ _SEARCHABLE: Mapping[str, Kind] = {
     "ModelPackage": Kind("ModelPackage", _model_packages),
     "ModelPackageGroup": Kind("ModelPackageGroup", _model_package_groups),
     "Pipeline": Kind("Pipeline", pipeline_search.pipelines),
+    "PipelineVersion": Kind("PipelineVersion", pipeline_search.versions),
     "PipelineExecution": Kind("PipelineExecution", pipeline_search.executions),
     "Experiment": Kind("Experiment", experiment_search.experiments),
     "ExperimentTrial": Kind("Trial", experiment_search.trials),

@@ -415,6 +415,11 @@ class TestOperations:
         assert [row["PipelineName"] for row in found("Pipeline", "Tags.team", name)] == [name]
         [row] = found("PipelineExecution", "PipelineExecutionArn", run)
         assert (row["PipelineExecutionStatus"], row["PipelineExecutionDisplayName"]) == ("Failed", "shown")
+        arn = client.describe_pipeline(PipelineName=name)["PipelineArn"]
+        client.update_pipeline(PipelineName=name, PipelineDefinition=text + " ", PipelineVersionAliases=["new"])
+        first, second = sorted(found("PipelineVersion", "PipelineArn", arn), key=lambda one: one["PipelineVersionId"])
+        assert (first["PipelineVersionId"], second["PipelineVersionAliases"]) == (1, ["new"])
+        assert first["LastExecutedPipelineExecutionArn"] == run and "LastExecutedPipelineExecutionArn" not in second
 
     def test_deleting_takes_the_executions_along(self, pipelines: Pipelines) -> None:
         client, name = pipelines.client, pipelines.create(fails(pipelines))
