@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -109,6 +110,21 @@ def test_a_cell_that_fails_fails_the_job_and_leaves_the_notebook(job: Job) -> No
     assert job.run() == 1
     assert (job.output / "failure").read_text() == "RuntimeError: cell is broken"
     assert outputs(job) == {"told.ipynb", "made/rows.csv"}
+
+
+@pytest.mark.parametrize("ending", ["", "exit 0\n"])
+def test_variables_of_the_initialization_script_are_the_notebooks(
+    job: Job, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    for name in ("FROM_INIT_SCRIPT", "NOT_EXPORTED"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    text = "#!/bin/bash\nexport FROM_INIT_SCRIPT='two\nlines = x'\nNOT_EXPORTED=1\n" + ending
+    (job.source / "first.sh").write_text(text)
+    monkeypatch.setenv("SM_INIT_SCRIPT", "first.sh")
+    assert job.run() == 0
+    assert os.environ["FROM_INIT_SCRIPT"] == "two\nlines = x"
+    assert "NOT_EXPORTED" not in os.environ
 
 
 def test_an_initialization_script_that_fails_ends_the_job(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

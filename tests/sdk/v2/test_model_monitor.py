@@ -127,7 +127,7 @@ def test_numbers_where_texts_were_are_of_another_type(session, role, folder, pla
     }
     kept = folder({"constraints.json": json.dumps(constraints), "statistics.json": '{"version": 0.0, "features": []}'})
     rows = "".join(f"{n}.5,{n}.25,{'a' if n == 3 else n}\n" for n in range(20))
-    checked(session, role, folder, place, rows, kept, {"dataset_format": DatasetFormat.csv(header=False)})
+    checked(session, role, folder, place, rows, kept, {"dataset_format": json.dumps(DatasetFormat.csv(header=False))})
     [found] = document(f"{place}/check/constraint_violations.json")["violations"]
     assert (found["feature_name"], found["constraint_check_type"]) == ("_c1", "data_type_check")
     assert "Observed: Only 0.00% of data is String" in found["description"]

@@ -2,7 +2,8 @@
 
 SM_EXECUTION_INPUT_PATH has the notebook, the initialization script and the files beside them; all of it is copied
 to where the notebook runs. SM_INPUT_NOTEBOOK_NAME, SM_OUTPUT_NOTEBOOK_NAME, SM_KERNEL_NAME and SM_INIT_SCRIPT say
-what is what. The notebook with its outputs is left in /opt/ml/output/data, even when a cell fails.
+what is what. Variables that the script exports are the notebook's, too. The notebook with its outputs is left in
+/opt/ml/output/data, even when a cell fails.
 """
 
 import json
@@ -17,6 +18,10 @@ OUTPUT = Path("/opt/ml/output")
 HYPERPARAMETERS = Path("/opt/ml/input/config/hyperparameters.json")
 DEFAULT_KERNEL = "python3"
 
+# The script may end by itself, too; what it exported is told in any case.
+_SOURCED = """trap '/usr/bin/env -0 > "$1"' EXIT; . "$0" """
+_SHELL_S_OWN = ("_", "OLDPWD", "PWD", "SHLVL")
+
 
 def main() -> int:
     source = Path(os.environ["SM_EXECUTION_INPUT_PATH"])
@@ -25,9 +30,9 @@ def main() -> int:
     shutil.copytree(str(source), str(place))
     script = os.environ.get("SM_INIT_SCRIPT")
     if script:
-        done = subprocess.run(["bash", str(place / script)], cwd=str(place))
-        if done.returncode:
-            return failed(f"the initialization script {script} ended with exit code {done.returncode}")
+        code = initialize(place, script)
+        if code:
+            return failed(f"the initialization script {script} ended with exit code {code}")
     data = OUTPUT / "data"
     data.mkdir(parents=True, exist_ok=True)
     output = data / os.environ.get("SM_OUTPUT_NOTEBOOK_NAME", name)
@@ -38,6 +43,17 @@ def main() -> int:
     finally:
         keep_what_was_written(source, place, data)
     return 0
+
+
+def initialize(place: Path, script: str) -> int:
+    """Run the script, and take over the variables that it exported; its exit code."""
+    told = place.parent / "variables"
+    code = subprocess.run(["bash", "-c", _SOURCED, str(place / script), str(told)], cwd=str(place)).returncode
+    for line in told.read_bytes().split(b"\0") if told.exists() else ():
+        name, _, value = os.fsdecode(line).partition("=")
+        if name and name not in _SHELL_S_OWN:
+            os.environ[name] = value
+    return code
 
 
 def execute(place: Path, notebook: Path, output: Path) -> None:
