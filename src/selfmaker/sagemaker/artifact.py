@@ -79,9 +79,12 @@ def update_artifact(call: Call, request: Request) -> Output:
 
 @operation("sagemaker", "DeleteArtifact")
 def delete_artifact(call: Call, request: Request) -> Output:
-    if ("ArtifactArn" in request) == ("Source" in request):
-        raise invalid("Name the artifact either by its ArtifactArn or by its Source.")
+    """By its ArtifactArn or its Source; by both, as SDK v3's resources do, they must be of one artifact."""
+    if "ArtifactArn" not in request and "Source" not in request:
+        raise invalid("Name the artifact by its ArtifactArn or by its Source.")
     row = find(call, request.get("ArtifactArn") or _arn(call, request["Source"]))
+    if "Source" in request and name_of(request["Source"]) != row.name:
+        raise invalid(f"The artifact {row.arn} has another Source.")
     try:
         call.use(Resources).delete(KIND, call.region, row.name, also=lambda c: tags.forget(c, row.arn))
     except NotFound:

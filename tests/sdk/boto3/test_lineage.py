@@ -44,6 +44,8 @@ def test_an_artifact_is_known_by_its_source(account, client):
     assert (described["ArtifactName"], described["Properties"]) == ("shown", {"b": "2"})
     assert described["Source"] == source
     assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "k", "Value": "v"}]
+    other = {"SourceUri": source["SourceUri"] + "/other"}
+    assert code(client.delete_artifact, ArtifactArn=arn, Source=other) == "ValidationException"
     assert client.delete_artifact(Source=source)["ArtifactArn"] == arn
     assert code(client.describe_artifact, ArtifactArn=arn) == "ResourceNotFound"
     assert code(client.delete_artifact) == "ValidationException"

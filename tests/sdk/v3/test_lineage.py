@@ -2,6 +2,7 @@
 
 import time
 
+from sagemaker.core import resources
 from sagemaker.core.lineage.action import Action
 from sagemaker.core.lineage.artifact import Artifact
 from sagemaker.core.lineage.association import Association
@@ -23,6 +24,15 @@ def test_a_chain_is_walked(session):
     assert [vertex.arn for vertex in found.vertices] == [data.artifact_arn]
     whole = LineageQuery(session).query([context.context_arn], direction=LineageQueryDirectionEnum.ASCENDANTS)
     assert len(whole.edges) == 2 and len(whole.vertices) == 3
+
+
+def test_an_artifact_is_a_resource():
+    uri = f"s3://v3-resource/{time.time_ns()}"
+    made = resources.Artifact.create(source={"source_uri": uri}, artifact_type="DataSet", artifact_name="data")
+    [listed] = resources.Artifact.get_all(source_uri=uri)
+    assert (listed.artifact_arn, listed.artifact_name) == (made.artifact_arn, "data")
+    made.delete()
+    assert list(resources.Artifact.get_all(source_uri=uri)) == []
 
 
 def test_a_version_has_its_group_about_it(session, image):
