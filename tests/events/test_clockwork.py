@@ -21,6 +21,7 @@ NOW = at("2024-05-01 12:00")
         ({"ScheduleExpression": "rate(1 hour)", "StartDate": at("2024-05-01 09:30")}, None, "2024-05-01 12:30"),
         ({"ScheduleExpression": "rate(1 hour)"}, "2024-05-01 12:00", "2024-05-01 13:00"),
         ({"ScheduleExpression": "rate(1 hour)"}, "2024-05-01 08:30", "2024-05-01 12:30"),
+        ({"ScheduleExpression": "rate(1 hours)"}, "2024-05-01 12:00", "2024-05-01 13:00"),
         ({"ScheduleExpression": "rate(1 day)", "EndDate": at("2024-05-01 20:00")}, "2024-05-01 11:00", None),
         ({"ScheduleExpression": "at(2024-06-01T08:00:00)"}, None, "2024-06-01 08:00"),
         ({"ScheduleExpression": "at(2024-06-01T08:00:00)"}, "2024-06-01 08:00", None),

@@ -134,6 +134,12 @@ class TestRegistration:
         assert isinstance(outcome, Outcome)
         assert outcome.metadata == {"RegisterModel": {"Arn": "arn:new"}}
 
+    @pytest.mark.parametrize("given", [{}, {"ModelPackageName": "mine"}, {"ModelPackageGroupName": "g"}])
+    def test_a_package_without_a_group_has_a_name(self, given: Mapping[str, str]) -> None:
+        whole = act(self.port(), given, name="pipelines-abc-register-xyz")
+        named = given or {"ModelPackageName": "pipelines-abc-register-xyz"}
+        assert resources.REGISTRATION.intend(whole)["arguments"] == named
+
     def test_the_step_goes_on_until_the_version_is_complete(self) -> None:
         port = self.port(ModelPackageStatus="InProgress")
         begun = resources.REGISTRATION.start(act(port, self.ARGUMENTS, client_token="c"))

@@ -60,7 +60,7 @@ def next_time(document: Mapping[str, Any], now: float, last: float | None) -> fl
     """When a schedule's next time is; ``last`` was the one before, if there was one. Raises Invalid."""
     expression, zone = document["ScheduleExpression"], zone_of(document)
     start, end = document.get("StartDate"), document.get("EndDate")
-    interval, single = schedule.seconds(expression), schedule.once(expression, zone)
+    interval, single = schedule.seconds(expression, strict=False), schedule.once(expression, zone)
     found: float | None
     if single is not None:
         found = single if last is None else None

@@ -28,13 +28,17 @@ def following(expression: str, now: float, zone: tzinfo = timezone.utc) -> float
     raise _invalid()
 
 
-def seconds(expression: str) -> float | None:
-    """The interval of a rate; None for what is none. Raises Invalid."""
+def seconds(expression: str, strict: bool = True) -> float | None:
+    """The interval of a rate; None for what is none. Raises Invalid.
+
+    ``strict``: one of a unit must be in the singular, more in the plural, as EventBridge's rules want it. Its
+    Scheduler takes either.
+    """
     rate = _RATE.fullmatch(expression)
     if rate is None:
         return None
     count, unit = int(rate[1]), rate[2]
-    if count == 0 or (count == 1) == unit.endswith("s"):
+    if count == 0 or (strict and (count == 1) == unit.endswith("s")):
         raise _invalid()
     return float(count * _SECONDS[unit.rstrip("s")])
 

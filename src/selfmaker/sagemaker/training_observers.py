@@ -9,6 +9,8 @@ from typing import Any
 
 NOT_EVALUATED = "Rules are not evaluated here: the job ran without them."
 
+_CONFIGURATIONS = ("DebugRuleConfigurations", "ProfilerRuleConfigurations")
+
 
 def warm_pool(document: Mapping[str, Any], final: bool) -> dict[str, Any] | None:
     """WarmPoolStatus of a job that asked for one."""
@@ -23,10 +25,15 @@ def rules(document: Mapping[str, Any], modified: float) -> dict[str, Any]:
     """The members that tell what became of the rules. ``modified``: when the job was last."""
     profiled = "ProfilerConfig" in document
     return {
+        **{member: _with_defaults(document[member]) for member in _CONFIGURATIONS if member in document},
         "DebugRuleEvaluationStatuses": _statuses(document.get("DebugRuleConfigurations", ()), modified),
         "ProfilerRuleEvaluationStatuses": _statuses(document.get("ProfilerRuleConfigurations", ()), modified),
         "ProfilingStatus": "Disabled" if profiled else None,
     }
+
+
+def _with_defaults(configurations: Any) -> list[dict[str, Any]]:
+    return [{"VolumeSizeInGB": 0, **configuration} for configuration in configurations]
 
 
 def _statuses(configurations: Any, modified: float) -> list[dict[str, Any]] | None:

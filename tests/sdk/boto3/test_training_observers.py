@@ -49,7 +49,11 @@ def described(account, configured):
 
 
 def test_all_configurations_are_echoed(described, configured):
-    assert {name: described[name] for name in configured} == configured
+    rules = {
+        member: [{**rule, "VolumeSizeInGB": 0} for rule in configured[member]]
+        for member in ("DebugRuleConfigurations", "ProfilerRuleConfigurations")
+    }
+    assert {name: described[name] for name in configured} == {**configured, **rules}
 
 
 def test_rules_are_told_to_have_been_left_out(described):

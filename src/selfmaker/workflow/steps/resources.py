@@ -43,7 +43,10 @@ class RegistrationStep(Plain):
     """A new version of a model package, complete once its status is Completed."""
 
     def intend(self, act: Act) -> Mapping[str, Any]:
-        return {"client_token": ids.unique_id()}
+        arguments = act.arguments
+        if "ModelPackageGroupName" not in arguments and "ModelPackageName" not in arguments:
+            arguments = {**arguments, "ModelPackageName": act.intent["name"]}
+        return {"client_token": ids.unique_id(), "arguments": arguments}
 
     def start(self, act: Act) -> Begun | Outcome:
         arn = self._made_before(act) if act.intent.get("repeated") else None
