@@ -145,6 +145,7 @@ class Dispatcher:
                 self._attempt(port, delivery)
         except Exception:  # noqa: BLE001 - the outermost frame of a thread; the delivery stays and is tried again
             _log.exception("an event for %s waits", delivery.target["Arn"])
+            self._postpone(delivery)
         finally:
             with self._lock:
                 self._in_hand.discard(delivery.sequence)
@@ -157,15 +158,18 @@ class Dispatcher:
                 _log.warning("an event does not reach %s: %s", delivery.target["Arn"], error)
                 sending.to_dead_letters(port, delivery, error)
             else:
-                wait = min(_LONGEST_WAIT, 2.0**delivery.attempts) * random.uniform(0.8, 1.2)
-                self._database.write(lambda c: deliveries.postpone(c, delivery.sequence, clock.now() + wait))
+                self._postpone(delivery)
                 return
         self._database.write(lambda c: deliveries.remove(c, delivery.sequence))
         self._wake.set()
 
+    def _postpone(self, delivery: Delivery) -> None:
+        wait = min(_LONGEST_WAIT, 2.0 ** min(delivery.attempts, 20)) * random.uniform(0.8, 1.2)
+        self._database.write(lambda c: deliveries.postpone(c, delivery.sequence, clock.now() + wait))
+
     def _deliver(self, port: Port, delivery: Delivery) -> None:
-        target = parse(delivery.target["Arn"])
-        if target.service == "events":  # another bus
+        if delivery.target["Arn"].split(":")[2:3] == ["events"]:  # another bus
+            target = parse(delivery.target["Arn"])
             self.offer(target.region, [(target.name, dict(delivery.event))])
         else:
             sending.send(port, delivery)

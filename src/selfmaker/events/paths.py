@@ -57,6 +57,9 @@ def check(target: Mapping[str, Any]) -> None:
             raise Invalid(f"JSON syntax error in input for target {target['Id']}: Input is not valid") from None
     if "InputPath" in target:
         parse(target["InputPath"])
+    for parameter in target.get("SageMakerPipelineParameters", {}).get("PipelineParameterList", []):
+        if parameter["Value"].startswith("$."):
+            parse(parameter["Value"])
     transformer = target.get("InputTransformer", {})
     for name, path in transformer.get("InputPathsMap", {}).items():
         if name.startswith("AWS."):

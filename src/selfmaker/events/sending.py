@@ -10,6 +10,7 @@ from selfmaker import clock
 from selfmaker.aws.arn import Arn, parse
 from selfmaker.aws.errors import AwsError
 from selfmaker.aws.port import Port
+from selfmaker.errors import Invalid
 from selfmaker.events import paths
 from selfmaker.store.deliveries import Delivery
 
@@ -19,8 +20,12 @@ _PASSING = ("Throttling", "TooManyRequests", "LimitExceeded", "ResourceInUse", "
 
 
 def send(port: Port, delivery: Delivery) -> None:
-    """Raises AwsError, as the target's operation does."""
-    arn = parse(delivery.target["Arn"])
+    """Raises AwsError, as the target's operation does, or for a target that nothing can be sent to."""
+    try:
+        arn = parse(delivery.target["Arn"])
+        sender = _SENDERS[arn.service]
+    except (Invalid, KeyError):
+        raise AwsError("InvalidTarget", f"nothing can be sent to {delivery.target['Arn']}") from None
     rule_name = delivery.rule.rpartition("/")[2]
     reserved = {
         "aws.events.rule-arn": delivery.rule,
@@ -28,7 +33,7 @@ def send(port: Port, delivery: Delivery) -> None:
         "aws.events.event.ingestion-time": clock.iso8601(delivery.created),
     }
     text = paths.payload(delivery.target, delivery.event, reserved)
-    _SENDERS[arn.service](port, delivery, arn, text)
+    sender(port, delivery, arn, text)
 
 
 def to_dead_letters(port: Port, delivery: Delivery, error: AwsError) -> None:

@@ -66,9 +66,19 @@ def _check(call: Call, target: dict[str, Any]) -> None:
         raise _invalid(f"Parameter(s) SqsParameters must be specified only for FIFO queues: target {target['Id']}.")
     if fifo and not target.get("SqsParameters", {}).get("MessageGroupId"):
         raise _invalid(f"Parameter(s) SqsParameters must be specified for target: {target['Id']}.")
-    dead = target.get("DeadLetterConfig", {}).get("Arn")
-    if dead is not None and not dead.startswith("arn:"):
-        raise _invalid(f"Target {target['Id']}: DeadLetterConfig's Arn is no ARN.")
+    _check_dead_letters(target)
+
+
+def _check_dead_letters(target: dict[str, Any]) -> None:
+    text = target.get("DeadLetterConfig", {}).get("Arn")
+    if text is None:
+        return
+    try:
+        queue = parse(text).service == "sqs"
+    except Invalid:
+        queue = False
+    if not queue:
+        raise _invalid(f"Target {target['Id']}: DeadLetterConfig's Arn is not that of a queue.")
 
 
 def reaches(arn: Arn) -> bool:

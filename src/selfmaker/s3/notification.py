@@ -4,6 +4,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from selfmaker import ids
+from selfmaker.aws import model
 from selfmaker.aws.arn import parse
 from selfmaker.aws.errors import AwsError
 from selfmaker.aws.operation import Call, Output, Request
@@ -26,6 +27,7 @@ def put_bucket_notification_configuration(call: Call, request: Request) -> Outpu
     for member, arn in _DIRECT.items():
         for one in document.get(member) or ():
             one.setdefault("Id", ids.request_id())
+            _check_events(one)
             _check_filter(one)
             if not request.get("SkipDestinationValidation"):
                 _check_destination(call, one[arn], member, bucket.region)
@@ -58,6 +60,13 @@ def _check_destination(call: Call, text: str, member: str, region: str) -> None:
         raise _unfit(message, text)
     if queue and arn.resource.endswith(".fifo"):
         raise _unfit("FIFO SQS queues are not supported", text)
+
+
+def _check_events(configuration: dict[str, Any]) -> None:
+    known = model.service("s3").shape("Event").enum
+    for name in configuration["Events"]:
+        if name not in known:
+            raise _unfit("A specified event is not supported for notifications.", name)
 
 
 def _check_filter(configuration: dict[str, Any]) -> None:

@@ -216,7 +216,11 @@ def test_bad_rules_are_refused_in_aws_words(listener) -> None:
         "ResourceNotFoundException"
     )
     listener.rule({"source": ["x"]})
-    for target in ({"Arn": "no arn"}, {"Arn": "arn:aws:sns:us-east-1:123456789012:topic"},
+    pipeline = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/any"
+    given = {"PipelineParameterList": [{"Name": "a", "Value": "$.detail.["}]}
+    for target in ({"Arn": listener.arn, "DeadLetterConfig": {"Arn": "arn:x"}},
+                   {"Arn": pipeline, "SageMakerPipelineParameters": given},
+                   {"Arn": "no arn"}, {"Arn": "arn:aws:sns:us-east-1:123456789012:topic"},
                    {"Arn": listener.arn, "Input": "{"}, {"Arn": listener.arn, "InputPath": "detail"},
                    {"Arn": listener.arn, "InputTransformer": {"InputTemplate": '"<x>"'}}):  # fmt: skip
         assert refused(events.put_targets, Rule=name, Targets=[{"Id": "1", **target}]) == "ValidationException"

@@ -155,6 +155,27 @@ def test_what_cannot_be_told_is_refused(account, bucket, queue):
     assert put(LambdaFunctionConfigurations=[{"LambdaFunctionArn": function, "Events": events}]) == wrong
     twice = [{"QueueArn": arn, "Events": events}, {"QueueArn": arn, "Events": ["s3:ObjectCreated:Put"]}]
     assert put(QueueConfigurations=twice) == wrong
+    assert put(QueueConfigurations=[{"QueueArn": arn, "Events": ["s3:NotAnEvent"]}]) == wrong
     topic = {"TopicArn": "arn:aws:sns:us-east-1:123456789012:t", "Events": events}
     assert put(TopicConfigurations=[topic]) == ("NotImplemented", 501)
     assert "QueueConfigurations" not in account.s3.get_bucket_notification_configuration(Bucket=bucket)
+
+
+def test_what_no_message_reaches_is_given_up(account, bucket, queue):
+    """SkipDestinationValidation lets any ARN pass: it must not hold up the queue beside it."""
+    arn, heard = queue
+    wrong = ("arn:aws:sns:us-east-1:123456789012:t", "arn:aws:sqs:us-east-1:123456789012:not-there", "no arn")
+    configurations = [
+        {"QueueArn": target, "Events": ["s3:ObjectCreated:*"], "Filter": {"Key": {"FilterRules": rules}}}
+        for number, target in enumerate((*wrong, arn))
+        for rules in [[{"Name": "prefix", "Value": f"{number}/"}]]
+    ]
+    account.s3.put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration={"QueueConfigurations": configurations},
+        SkipDestinationValidation=True,
+    )
+    for number in range(len(configurations)):
+        account.s3.put_object(Bucket=bucket, Key=f"{number}/a", Body=b"x")
+    [message] = heard()
+    assert message["Records"][0]["s3"]["object"]["key"] == "3/a"
