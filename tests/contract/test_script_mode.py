@@ -84,6 +84,7 @@ def test_a_module_of_a_package(tmp_path: Path) -> None:
 def test_a_shell_script_is_none_even_beside_setup_py(tmp_path: Path) -> None:
     made = command(script("run.sh", xs="$HOME; rm"), write(tmp_path, "run.sh", "setup.py"))
     assert made.argv == ("/bin/sh", "-c", "./run.sh --xs '$HOME; rm'")
+    assert not made.installs
     assert (tmp_path / "run.sh").stat().st_mode & 0o111 == 0o111
 
 

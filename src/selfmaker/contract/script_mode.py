@@ -47,10 +47,13 @@ class ScriptSettings:
 
 @dataclass(frozen=True)
 class ScriptCommand:
-    """How to run the script in CODE_DIRECTORY. ``text`` is the command as the toolkit's error message quotes it."""
+    """How to run the script in CODE_DIRECTORY. ``text`` is the command as the toolkit's error message quotes it.
+    ``installs``: whether the requirements.txt beside it is installed before; for commands, such as shell scripts, the
+    toolkit leaves that to them."""
 
     argv: tuple[str, ...]
     text: str
+    installs: bool = True
 
 
 def settings(hyperparameters: Mapping[str, str], environment: Mapping[str, str]) -> ScriptSettings | None:
@@ -110,7 +113,7 @@ def command(script: ScriptSettings, source: Path) -> ScriptCommand:
     if python:
         return ScriptCommand(("python", program, *given), text)
     (source / program).chmod(0o755)
-    return ScriptCommand(("/bin/sh", "-c", line), text)
+    return ScriptCommand(("/bin/sh", "-c", line), text, installs=False)
 
 
 def _is_package(program: str, source: Path) -> bool:

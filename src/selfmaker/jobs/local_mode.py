@@ -120,6 +120,7 @@ class LocalJob:
             "environments": str(self._settings.environments),
             "images": str(self._settings.home / "images"),
             "source": str(script.source) if script else None,
+            "installs": script.command.installs if script else False,
             "argv": list(script.command.argv) if script else list(first.entrypoint) or None,
             "directory": script_mode.CODE_DIRECTORY if script else "/",
             "sandbox": self._settings.sandbox,

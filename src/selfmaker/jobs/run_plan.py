@@ -6,7 +6,8 @@ The plan (``plan.json``) is what ``jobs.training`` and its like write:
     image          the image's URI, or null: a program of ours, which needs no environment
     environments   the folder of built environments
     images         the folder of declared images
-    source         a folder whose requirements.txt is to be installed on top, or null
+    source         the folder of the user's program, or null
+    installs       whether the requirements.txt in there is to be installed on top; true where it is left out
     argv           the command, or null: the image's built-in algorithm
     directory      where it is run, in the job's file system
     sandbox        which executor backend; ``none`` for a program of ours
@@ -68,7 +69,7 @@ def _environment(plan: Plan, say: Say) -> Environment:
     environment = environments.build(runtime_for(plan["image"]).environment(image), say)
     for note in environment.notes:
         say(f"selfmaker: {note}")
-    if plan["source"] is not None:
+    if plan["source"] is not None and plan.get("installs", True):
         environment = environments.extend(environment, Path(plan["source"]), say)
     sdk = sdk_of_caller(plan["argv"] or ())
     if sdk is not None:

@@ -76,6 +76,7 @@ class TrainingKind:
                 spec,
                 [self._host(job, laying, index) for index in range(len(spec.hosts))],
                 source=str(script.source) if script else None,
+                installs=script.command.installs if script else False,
                 argv=list(script.command.argv) if script else entry,
                 command=script.command.text if script else None,
                 directory=script_mode.CODE_DIRECTORY if script else ROOT,

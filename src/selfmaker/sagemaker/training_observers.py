@@ -28,8 +28,14 @@ def rules(document: Mapping[str, Any], modified: float) -> dict[str, Any]:
         **{member: _with_defaults(document[member]) for member in _CONFIGURATIONS if member in document},
         "DebugRuleEvaluationStatuses": _statuses(document.get("DebugRuleConfigurations", ()), modified),
         "ProfilerRuleEvaluationStatuses": _statuses(document.get("ProfilerRuleConfigurations", ()), modified),
+        "ProfilerConfig": _profiler(document["ProfilerConfig"]) if profiled else None,
         "ProfilingStatus": "Disabled" if profiled else None,
     }
+
+
+def _profiler(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    interval = {} if configuration.get("DisableProfiler") else {"ProfilingIntervalInMilliseconds": 500}
+    return {**interval, **configuration}
 
 
 def _with_defaults(configurations: Any) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ def configured(account):
             }
         ],
         "TensorBoardOutputConfig": {"S3OutputPath": f"{place}/tensorboard"},
-        "ProfilerConfig": {"S3OutputPath": place, "ProfilingIntervalInMilliseconds": 500},
+        "ProfilerConfig": {"S3OutputPath": place},
         "ProfilerRuleConfigurations": [
             {
                 "RuleConfigurationName": "ProfilerReport",
@@ -53,7 +53,8 @@ def test_all_configurations_are_echoed(described, configured):
         member: [{**rule, "VolumeSizeInGB": 0} for rule in configured[member]]
         for member in ("DebugRuleConfigurations", "ProfilerRuleConfigurations")
     }
-    assert {name: described[name] for name in configured} == {**configured, **rules}
+    profiler = {"ProfilerConfig": {**configured["ProfilerConfig"], "ProfilingIntervalInMilliseconds": 500}}
+    assert {name: described[name] for name in configured} == {**configured, **rules, **profiler}
 
 
 def test_rules_are_told_to_have_been_left_out(described):

@@ -145,6 +145,14 @@ def test_a_shell_script_is_an_entry_point(sklearn, folder, s3, archive):
     assert "helper worked" in logged(estimator)
 
 
+def test_a_shell_script_installs_its_requirements_itself(sklearn, folder):
+    """The toolkit does so for Python alone; the SDK repacks models, with whatever requirements, by a shell script."""
+    source = folder({"train.sh": "#!/bin/bash\ncat requirements.txt\n", "requirements.txt": "tabulate==999.0\n"})
+    estimator = sklearn("train.sh", source_dir=source)
+    estimator.fit()
+    assert "tabulate==999.0" in logged(estimator)
+
+
 def test_a_source_folder_with_setup_py_is_run_as_a_module(sklearn, folder, seen):
     source = folder(
         {
