@@ -188,6 +188,16 @@ def test_a_tuning_step_has_the_properties_of_two_answers(path: str) -> None:
         (["Steps", 1, "Arguments", "Conditions", 0, "Condition", "Values"], KeyError, "Condition.Values: is required"),
         (["Steps", 1, "Arguments", "Conditions"], [], "Steps[1].Arguments.Conditions: must be a list of at least one"),
         (["Steps", 0, "Arguments", "AppSpecification"], KeyError, "Steps[0].Arguments.AppSpecification: is required"),
+        (
+            ["Steps", 0, "Arguments", "appSpecification"],
+            {},
+            ".appSpecification: Unknown Argument member 'appSpecification'",
+        ),
+        (
+            ["Steps", 0, "Arguments", "AppSpecification", "Image"],
+            "i",
+            "AppSpecification.Image: Unknown Argument member",
+        ),
         (["Steps", 0, "Arguments", "Environment"], ["a"], "Steps[0].Arguments.Environment: ['a'] is not an object"),
         (
             ["Steps", 0, "Arguments", "ProcessingResources", "ClusterConfig", "VolumeSizeInGB"],

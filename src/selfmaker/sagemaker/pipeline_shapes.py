@@ -129,6 +129,8 @@ def _problems(shape: model.Shape, value: Any, path: str) -> Iterator[tuple[str, 
         for name, item in value.items():
             if name in shape.members:
                 yield from _problems(shape.members[name], item, _below(path, name))
+            elif item is not None:  # AWS's words
+                yield _below(path, name), f"Unknown Argument member {name!r}"
     elif kind == "list":
         for index, item in enumerate(value):
             yield from _problems(shape.member, item, f"{path}[{index}]")
