@@ -190,6 +190,14 @@ def test_exit_code_and_output(box: Sandbox) -> None:
 
 
 @conformance
+def test_a_login_shell_keeps_the_environments_path(box: Sandbox) -> None:
+    environment = {**box.environment, "PATH": f"/opt/programs/bin:{PATH}"}
+    ended, output = box.run("sh", "-lc", "echo $PATH; echo >> /etc/profile", environment=environment)
+    assert output.startswith(f"/opt/programs/bin:{PATH}\n"), output
+    assert ended.code != 0, "the profile is everybody's"
+
+
+@conformance
 def test_a_signal_is_128_and_its_number(box: Sandbox) -> None:
     assert box.run("sh", "-c", "kill -SEGV $$")[0].code == 128 + signal.SIGSEGV
     assert box.run("sh", "-c", "kill -KILL $$")[0] == Exit(137)  # as the kernel does when memory runs out

@@ -129,6 +129,8 @@ def _file_system(spec: RunSpec, steps: list[mounts.Step], privileged: bool, note
             found += ["--symlink", os.readlink(path), path]
         elif os.path.isdir(path):
             found += ["--ro-bind", path, path]
+    if root.own_profile():
+        found += ["--ro-bind", root.PROFILE, "/etc/profile"]
     found += ["--dev", "/dev", "--proc", "/proc", "--ro-bind", "/sys", "/sys"]
     for name in root.accelerators():
         found += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]

@@ -9,11 +9,13 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from selfmaker.executors import syscalls
 
 _SYSTEM = ("usr", "bin", "sbin", "etc", "nix", "gnu")
 _SYSTEM_BELOW_RUN = ("/run/current-system", "/run/opengl-driver")  # NixOS keeps programs and drivers there
+PROFILE = str(Path(__file__).with_name("profile.sh"))  # for login shells
 FOLDERS = (
     ("dev", 0o755),
     ("proc", 0o555),
@@ -107,6 +109,14 @@ def _system(root: str) -> None:
             os.mkdir(root + path)
             syscalls.bind(path, root + path)
             syscalls.read_only(root + path)
+    if own_profile():
+        syscalls.bind(PROFILE, f"{root}/etc/profile")
+        syscalls.read_only(f"{root}/etc/profile")
+
+
+def own_profile() -> bool:
+    """Whether there is a file in whose place login shells find ours."""
+    return os.path.isfile("/etc/profile") and not os.path.islink("/etc/profile")
 
 
 def unreadable_by_others() -> list[str]:
