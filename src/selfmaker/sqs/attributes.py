@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from selfmaker.aws.arn import parse
@@ -35,6 +35,13 @@ SETTABLE = (*_NUMBERS, *_BOOLEANS, *_CHOICES, "Policy", "RedrivePolicy", "Redriv
 ALL = (*SETTABLE, *_COUNTED)
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
+def check_names(names: Iterable[str], known: Collection[str]) -> None:
+    """What somebody asks to see. Raises InvalidAttributeName."""
+    for name in names:
+        if name != "All" and name not in known:
+            raise fault("InvalidAttributeName", f"Unknown Attribute {name}.")
 
 
 def check_name(name: str, fifo: bool) -> None:

@@ -18,6 +18,17 @@ from selfmaker.store.resources import Resource
 
 _BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _LONGEST_BATCH = 1_048_576
+_SYSTEM = (
+    "SenderId",
+    "SentTimestamp",
+    "ApproximateReceiveCount",
+    "ApproximateFirstReceiveTimestamp",
+    "SequenceNumber",
+    "MessageDeduplicationId",
+    "MessageGroupId",
+    "AWSTraceHeader",
+    "DeadLetterQueueSourceArn",
+)
 _LOOK_SECONDS = 0.05  # how often a waiting receiver asks, in memory, whether anything changed
 
 
@@ -52,6 +63,7 @@ def send_message_batch(call: Call, request: Request) -> Output:
 @operation("sqs", "ReceiveMessage")
 async def receive_message(call: Call, request: Request) -> Output:
     queue = await asyncio.to_thread(found, call, request["QueueUrl"])
+    attributes.check_names(_wanted(request), (*_SYSTEM, *attributes.ALL))
     how, wait = _reception(call, queue, request)
     messages, loop = call.use(QueueMessages), asyncio.get_running_loop()
     deadline = loop.time() + wait
@@ -138,7 +150,7 @@ def _reception(call: Call, queue: Resource, request: Request) -> tuple[Reception
 
 def _received(message: Message, request: Request) -> dict[str, Any]:
     """A message as its receiver asked to see it."""
-    wanted = {*request.get("AttributeNames", ()), *request.get("MessageSystemAttributeNames", ())}
+    wanted = _wanted(request)
     system = {k: v for k, v in _system(message).items() if "All" in wanted or k in wanted}
     names = request.get("MessageAttributeNames", ())
     own = {k: v for k, v in _with_bytes(message.attributes).items() if _is_wanted(k, names)}
@@ -153,6 +165,11 @@ def _received(message: Message, request: Request) -> dict[str, Any]:
     if own:
         output |= {"MessageAttributes": own, "MD5OfMessageAttributes": digest.of_attributes(own)}
     return output
+
+
+def _wanted(request: Request) -> list[str]:
+    """The system attributes asked for, by their older member and by their newer one."""
+    return [*request.get("AttributeNames", ()), *request.get("MessageSystemAttributeNames", ())]
 
 
 def _system(message: Message) -> dict[str, str]:

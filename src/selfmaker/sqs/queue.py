@@ -92,9 +92,7 @@ def purge_queue(call: Call, request: Request) -> Output:
 @operation("sqs", "GetQueueAttributes")
 def get_queue_attributes(call: Call, request: Request) -> Output:
     queue, names = found(call, request["QueueUrl"]), request.get("AttributeNames", [])
-    unknown = [name for name in names if name != "All" and name not in attributes.ALL]
-    if unknown:
-        raise faults.fault("InvalidAttributeName", f"Unknown Attribute {unknown[0]}.")
+    attributes.check_names(names, attributes.ALL)
     known = _shown(call, queue)
     return {"Attributes": {k: v for k, v in known.items() if "All" in names or k in names}}
 

@@ -121,6 +121,16 @@ def test_a_queue_of_that_name_is_found_not_made_again(sqs, account, queue) -> No
         sqs.get_queue_url(QueueName=name)
 
 
+@pytest.mark.parametrize("member", ["AttributeNames", "MessageSystemAttributeNames"])
+def test_system_attributes_by_name(sqs, queue, member: str) -> None:
+    """The older member's enum, in botocore's model, is that of queues; people name messages' attributes by it."""
+    sqs.send_message(QueueUrl=queue, MessageBody="a")
+    (message,) = sqs.receive_message(QueueUrl=queue, **{member: ["SentTimestamp", "ApproximateReceiveCount"]})[
+        "Messages"
+    ]
+    assert sorted(message["Attributes"]) == ["ApproximateReceiveCount", "SentTimestamp"]
+
+
 @pytest.mark.parametrize(
     ("request_", "code"),
     [
@@ -142,6 +152,9 @@ def test_bad_requests_are_refused_in_aws_words(sqs, queue) -> None:
     fifo = {"ContentBasedDeduplication": "true"}
     assert refused(sqs.create_queue, QueueName="q", Attributes=fifo) == "InvalidAttributeName"
     assert refused(sqs.create_queue, QueueName="q", Attributes={"DelaySeconds": "x"}) == "InvalidAttributeValue"
+    assert refused(sqs.set_queue_attributes, QueueUrl=queue, Attributes={"Delay": "1"}) == "InvalidAttributeName"
+    assert refused(sqs.get_queue_attributes, QueueUrl=queue, AttributeNames=["Delay"]) == "InvalidAttributeName"
+    assert refused(sqs.receive_message, QueueUrl=queue, AttributeNames=["Sent"]) == "InvalidAttributeName"
     assert refused(sqs.delete_message, QueueUrl=queue, ReceiptHandle="x") == "ReceiptHandleIsInvalid"
     assert refused(sqs.receive_message, QueueUrl=queue, MaxNumberOfMessages=11) == "InvalidParameterValue"
     code = refused(sqs.receive_message, QueueUrl=queue + "x")
