@@ -210,6 +210,32 @@ def test_all_workers_come_up_or_none(loop, on_loop, launcher, plan_for, output_l
     assert list((tmp_path / "runs").iterdir()) == []
 
 
+def test_one_that_came_up_while_another_failed_is_ended(loop, on_loop, launcher, plan_for, output_log, tmp_path):
+    plan = plan_for("def model_fn(d): return 1\ndef transform_fn(m, b, c, a): pass\n")
+    launched = []
+
+    async def scene():
+        both = asyncio.Event()
+
+        async def launch():
+            if not launched:
+                launched.append(None)
+                await both.wait()
+                raise WorkerFailed("no")
+            process = await launcher.launch(plan, tmp_path / "runs", output_log, 60)
+            launched.append(process)
+            both.set()  # the failure is known first, and both before anybody hears of it
+            await asyncio.sleep(0)
+            return process
+
+        variant = Variant("v", launch, loop)
+        with pytest.raises(WorkerFailed, match="no"):
+            await variant.start(2)
+        return variant.ready, launched[1].ended.done()
+
+    assert on_loop(scene()) == (0, True)
+
+
 def test_a_client_that_left_does_not_confuse_the_answers(variant, on_loop, tmp_path):
     async def scene():
         await variant.start(1)

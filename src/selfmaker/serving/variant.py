@@ -140,7 +140,9 @@ class Variant:
         except BaseException:
             for pending in launches:
                 pending.cancel()
-            await asyncio.gather(*launches, return_exceptions=True)
+            for launched in await asyncio.gather(*launches, return_exceptions=True):
+                if isinstance(launched, WorkerProcess) and launched.channel not in self._workers:
+                    self._adopt(launched)  # it came up while another one's failure was on its way
             await self.stop()
             raise
 

@@ -58,7 +58,7 @@ def test_a_schedule_is_changed_listed_and_deleted(scheduler, queue) -> None:
     listed = scheduler.list_schedules(NamePrefix=name)["Schedules"]
     assert [row["Name"] for row in listed] == [name]
     scheduler.delete_schedule(Name=name)
-    for wrong in ({"ScheduleExpression": "rate(1 hours)"}, {"ScheduleExpression": "rate(1 hour)", "Target": {
+    for wrong in ({"ScheduleExpression": "rate(1 week)"}, {"ScheduleExpression": "rate(1 hour)", "Target": {
         "Arn": "arn:aws:sns:us-east-1:123456789012:x", "RoleArn": ROLE}}):  # fmt: skip
         with pytest.raises(ClientError) as caught:
             scheduler.create_schedule(**{**request, **wrong})
