@@ -8,6 +8,8 @@ from typing import Any
 
 from shapes import least, python_pattern, scalar
 
+from selfmaker.aws.validation import LEFT_TO_OPERATIONS
+
 _LONGEST = 300_000
 _MOST_ITEMS = 1200
 _DEEPEST = 5
@@ -118,7 +120,7 @@ def _scalars(shape: Any, name: str) -> Iterator[tuple[str, Any]]:
             yield "max", one * (int(rules["max"]) + 1)
         if kind == "string" and "pattern" in rules:
             yield from _no_match(rules)
-        if kind == "string" and shape.enum:
+        if kind == "string" and shape.enum and shape.name not in LEFT_TO_OPERATIONS:
             yield "enum", "NOT_A_CHOICE"
 
 

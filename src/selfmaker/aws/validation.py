@@ -15,7 +15,7 @@ _SHOWN = 1024
 _MOST = 20
 _NUMBERS = frozenset(("integer", "long", "float", "double", "short", "byte"))
 _CONTAINERS = frozenset(("structure", "list", "map"))
-_LEFT_TO_OPERATIONS = ("QueueAttributeName",)  # enums for whose breach the service has an error of its own
+LEFT_TO_OPERATIONS = ("QueueAttributeName",)  # enums for whose breach the service has an error of its own
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def _rules(shape: Shape) -> _Rules | None:
     metadata = shape.metadata
     lowest, highest = _bound(metadata.get("min")), _bound(metadata.get("max"))
     pattern = metadata.get("pattern")
-    enum = None if shape.name in _LEFT_TO_OPERATIONS else getattr(shape, "enum", None) or None
+    enum = None if shape.name in LEFT_TO_OPERATIONS else getattr(shape, "enum", None) or None
     if lowest is None and highest is None and pattern is None and enum is None:
         return None
     return _Rules(
