@@ -12,10 +12,10 @@ from urllib.parse import quote_plus
 
 from selfmaker import clock
 from selfmaker.events.form import event
+from selfmaker.objects.notices import DESTINATIONS, ends_of
 from selfmaker.store.deliveries import Delivery
 from selfmaker.store.outbox import Waiting
 
-_DIRECT = {"QueueConfigurations": "QueueArn", "LambdaFunctionConfigurations": "LambdaFunctionArn"}
 _NAMES = {
     "PutObject": "ObjectCreated:Put",
     "POST Object": "ObjectCreated:Post",
@@ -61,7 +61,7 @@ def notifications(waiting: Waiting, account: str) -> list[Delivery]:
     """One for each queue and function that is to know, whether there is a rule or not."""
     told = waiting.change.document
     found: list[Delivery] = []
-    for member, arn in _DIRECT.items():
+    for member, arn in DESTINATIONS.items():
         for one in told["asked"].get(member) or ():
             if _fits(one, f"s3:{_NAMES[told['reason']]}", told["key"]):
                 name = one.get("Id", "")
@@ -73,11 +73,9 @@ def notifications(waiting: Waiting, account: str) -> list[Delivery]:
 
 
 def _fits(configuration: Mapping[str, Any], name: str, key: str) -> bool:
-    if not any(fnmatchcase(name, wanted) for wanted in configuration["Events"]):
-        return False
-    rules = configuration.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-    tests = {"prefix": key.startswith, "suffix": key.endswith}
-    return all(tests[rule["Name"].lower()](rule.get("Value", "")) for rule in rules)
+    prefix, suffix = ends_of(configuration)
+    asked = any(fnmatchcase(name, wanted) for wanted in configuration["Events"])
+    return asked and key.startswith(prefix) and key.endswith(suffix)
 
 
 def _record(waiting: Waiting, configuration: str, account: str) -> dict[str, Any]:

@@ -30,23 +30,22 @@ _NOT_ALLOWED = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EINVAL, errno.ENO
 
 class ProcessExecutor:
     """An Executor, from any thread. ``backend``: ``namespaces``, ``bubblewrap``, or ``auto``: the first that works.
-    ``spare``: the sandbox for the first run that it fits."""
+    ``spare``: the sandbox for the first run, which is started before any other thread starts one."""
 
     def __init__(self, backend: str = "auto", spare: Spare | None = None) -> None:
         if backend not in ("auto", *BACKENDS):
             raise Invalid(f"sandbox: expected one of auto, {', '.join(BACKENDS)}, got {backend!r}")
         self._backends = BACKENDS if backend == "auto" else (backend,)
-        self._spares = [spare] if spare is not None and "namespaces" in self._backends else []
+        self._spare = spare if "namespaces" in self._backends else None
 
     def start(self, spec: RunSpec, output: int) -> launch.SandboxRun:
         """See Executor."""
         if not spec.argv:
             raise Invalid("there is no program to run: argv is empty")
         steps = mounts.plan(spec)
-        with contextlib.suppress(IndexError):
-            run = self._spares.pop().take(spec, steps, output)
-            if run is not None:
-                return run
+        run = self._spare.take(spec, steps, output) if self._spare is not None else None
+        if run is not None:
+            return run
         refusals: dict[str, str] = {}
         for backend in self._backends:
             try:

@@ -32,6 +32,8 @@ class Spare:
 
     def take(self, spec: RunSpec, steps: list[mounts.Step], output: int) -> launch.SandboxRun | None:
         """Have ``spec`` run here. None where that cannot be; it needs a new sandbox. Raises Invalid as Executor."""
+        if not self._waits:
+            return None
         scratch = str(spec.scratch)
         try:
             if not spec.network or spec.island is not None:

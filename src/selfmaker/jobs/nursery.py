@@ -18,19 +18,18 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from selfmaker import ids
 from selfmaker.errors import SelfmakerError
-
-if TYPE_CHECKING:
-    from selfmaker.executors.spare import Spare
+from selfmaker.executors.process import stand_by
+from selfmaker.executors.spare import Spare
 
 _SOURCE = Path(__file__).resolve().parents[2]
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from selfmaker.jobs.nursery import main; main(*sys.argv[2:])"
 _LULL = 0.02  # seconds without a job after which a spare sandbox is built
 
-Supervise = Callable[[Path, Path, str, "Spare | None"], NoReturn]
+Supervise = Callable[[Path, Path, str, Spare | None], NoReturn]
 
 
 class Nursery:
@@ -152,10 +151,8 @@ def _fork(connection: socket.socket, supervise: Supervise, spares: str) -> tuple
     return pid, ours
 
 
-def _spare(messages: socket.socket, folder: str) -> "Spare | None":
+def _spare(messages: socket.socket, folder: str) -> Spare | None:
     """A spare sandbox, unless a message is there before it is begun, or this machine can't have one."""
-    from selfmaker.executors.process import stand_by
-
     if select.select([messages], [], [], _LULL)[0]:
         return None
     root = f"{folder}/{ids.unique_id()}"

@@ -11,7 +11,14 @@ from selfmaker.store.objects import BucketTold, ObjectRow
 
 KIND = "S3Object"
 NOTIFICATION = "notification"  # the bucket's document that asks
-_DIRECT = ("QueueConfigurations", "LambdaFunctionConfigurations")
+DESTINATIONS = {"QueueConfigurations": "QueueArn", "LambdaFunctionConfigurations": "LambdaFunctionArn"}
+
+
+def ends_of(configuration: Mapping[str, Any]) -> tuple[str, str]:
+    """The prefix and the suffix that a key must have; each may be empty."""
+    rules = configuration.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+    given = {rule["Name"].lower(): rule.get("Value", "") for rule in rules}
+    return given.get("prefix", ""), given.get("suffix", "")
 
 
 def created(connection: Connection, told: BucketTold, row: ObjectRow, reason: str) -> None:
@@ -37,7 +44,7 @@ def _note(connection: Connection, told: BucketTold, row: ObjectRow, what: tuple[
         "asked": dict(asked),
     }
     change = outbox.Change(told.region, KIND, f"arn:aws:s3:::{row.bucket}/{row.key.decode()}", status, None, document)
-    if any(asked.get(member) for member in _DIRECT):
+    if any(asked.get(member) for member in DESTINATIONS):
         outbox.keep(connection, change)
     elif asked.get("EventBridgeConfiguration") is not None:
         outbox.add(connection, change)

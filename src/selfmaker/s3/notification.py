@@ -10,10 +10,8 @@ from selfmaker.aws.errors import AwsError
 from selfmaker.aws.operation import Call, Output, Request
 from selfmaker.aws.port import Port
 from selfmaker.errors import Invalid
-from selfmaker.objects.notices import NOTIFICATION
+from selfmaker.objects.notices import DESTINATIONS, NOTIFICATION, ends_of
 from selfmaker.s3.wording import objects_of, s3_operation
-
-_DIRECT = {"QueueConfigurations": "QueueArn", "LambdaFunctionConfigurations": "LambdaFunctionArn"}
 
 
 @s3_operation("PutBucketNotificationConfiguration")
@@ -24,14 +22,14 @@ def put_bucket_notification_configuration(call: Call, request: Request) -> Outpu
     if document.get("TopicConfigurations"):
         message = "selfmaker has no SNS topics: send to a queue, a function or EventBridge"
         raise AwsError("NotImplemented", message, 501)
-    for member, arn in _DIRECT.items():
+    for member, arn in DESTINATIONS.items():
         for one in document.get(member) or ():
             one.setdefault("Id", ids.request_id())
             _check_events(one)
             _check_filter(one)
             if not request.get("SkipDestinationValidation"):
                 _check_destination(call, one[arn], member, bucket.region)
-    _check_overlaps([one for member in _DIRECT for one in document.get(member) or ()])
+    _check_overlaps([one for member in DESTINATIONS for one in document.get(member) or ()])
     objects_of(call).set_bucket_document(request["Bucket"], NOTIFICATION, document or None)
     return None
 
@@ -92,7 +90,7 @@ def _check_overlaps(configurations: list[dict[str, Any]]) -> None:
 
 
 def _share(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    (prefix, suffix), (prefix2, suffix2) = _ends(one), _ends(other)
+    (prefix, suffix), (prefix2, suffix2) = ends_of(one), ends_of(other)
     prefixes = prefix.startswith(prefix2) or prefix2.startswith(prefix)
     suffixes = suffix.endswith(suffix2) or suffix2.endswith(suffix)
     events = any(_same(a, b) for a in one["Events"] for b in other["Events"])
@@ -101,12 +99,6 @@ def _share(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 def _same(one: str, other: str) -> bool:
     return fnmatchcase(one, other) or fnmatchcase(other, one)
-
-
-def _ends(configuration: dict[str, Any]) -> tuple[str, str]:
-    rules = configuration.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-    given = {rule["Name"].lower(): rule.get("Value", "") for rule in rules}
-    return given.get("prefix", ""), given.get("suffix", "")
 
 
 def _unfit(message: str, value: str) -> AwsError:

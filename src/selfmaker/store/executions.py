@@ -34,7 +34,7 @@ from selfmaker import clock
 from selfmaker.errors import NotFound
 from selfmaker.store import outbox
 from selfmaker.store.database import Database
-from selfmaker.store.prepared import Prepared
+from selfmaker.store.prepared import Prepared, Values
 from selfmaker.store.schema import metadata
 
 Document = dict[str, Any]
@@ -94,6 +94,11 @@ _VERSION = Prepared(
 )
 _EXECUTION = Prepared(select(executions).where(executions.c.id == bindparam("which")))
 _BY_ARN = Prepared(select(executions).where(executions.c.arn == bindparam("which")))
+_BY_TOKEN = Prepared(
+    select(executions).where(
+        executions.c.pipeline == bindparam("of_pipeline"), executions.c.token == bindparam("which")
+    )
+)
 _AMEND = update(executions).where(executions.c.id == bindparam("which"))
 _STEP = Prepared(select(steps).where(_OF_STEP))
 _STEPS = Prepared(select(steps).where(steps.c.execution == bindparam("which")).order_by(steps.c.sequence))
@@ -201,14 +206,11 @@ class ExecutionTable:
 
     def by_arn(self, arn: str) -> Execution:
         """Raises NotFound."""
-        row = self._database.read(lambda c: _BY_ARN.first_named(c, {"which": arn}))
-        if row is None:
-            raise NotFound(arn)
-        return Execution(**row)
+        return self._one(_BY_ARN, {"which": arn}, arn)
 
     def by_token(self, pipeline: str, token: str) -> Execution:
         """Raises NotFound."""
-        return self._one((executions.c.pipeline == pipeline) & (executions.c.token == token), token)
+        return self._one(_BY_TOKEN, {"of_pipeline": pipeline, "which": token}, token)
 
     def of_pipeline(self, pipeline: str) -> list[Execution]:
         """The oldest first."""
@@ -265,8 +267,11 @@ class ExecutionTable:
         """Store steps that are about to start, unless the execution has been asked to stop since; returns those
         that were stored."""
 
+        if not rows:
+            return []
+
         def work(connection: Connection) -> list[StepRow]:
-            if not rows or _get(connection, rows[0].execution).status != "Executing":
+            if _get(connection, rows[0].execution).status != "Executing":
                 return []
             (last,) = _LAST_STEP.first(connection, {"which": rows[0].execution}) or (None,)
             first = (last or 0) + 1
@@ -311,11 +316,11 @@ class ExecutionTable:
         row = self._database.read(lambda c: c.execute(query).first())
         return None if row is None else _step(row)
 
-    def _one(self, condition: Any, what: str) -> Execution:
-        row = self._database.read(lambda c: c.execute(select(executions).where(condition)).first())
+    def _one(self, statement: Prepared, values: Values, what: str) -> Execution:
+        row = self._database.read(lambda c: statement.first_named(c, values))
         if row is None:
             raise NotFound(what)
-        return _execution(row)
+        return Execution(**row)
 
 
 def add_version(connection: Connection, pipeline: str, definition: str, document: Document) -> int:

@@ -198,8 +198,7 @@ class Executions:
                 self._end(progress)
                 return
             steps = [progress.definition.by_name[name] for name in following.ready]
-            intended = [self._intended(progress, attempt.first(progress, step)) for step in steps]
-            rows = self._table.begin(intended) if intended else []
+            rows = self._table.begin([self._intended(progress, attempt.first(progress, step)) for step in steps])
             for row in rows:
                 if row.status == "Starting":
                     self._submit(progress.execution, row)
