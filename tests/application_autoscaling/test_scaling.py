@@ -373,3 +373,17 @@ def test_the_scaler_runs_by_itself(world, call):
     finally:
         scaler.close()
     assert activities(call)[-1]["StatusCode"] in ("Successful", "InProgress")
+
+
+def test_an_activity_that_a_stopped_server_left_is_ended(world, call):
+    register(call)
+    scaling_activity.begin(world.resources, call.region, TARGET, 2, "a policy")
+    scaler = Scaler(world.resources, world.metrics, world.endpoints, world.components, 0.05)
+    scaler.start()
+    try:
+        while activities(call)[0]["StatusCode"] == "InProgress":
+            time.sleep(0.02)
+    finally:
+        scaler.close()
+    assert activities(call)[0]["StatusCode"] == "Failed"
+    assert "stopped before" in activities(call)[0]["StatusMessage"]

@@ -76,6 +76,10 @@ class Scaler:
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        try:
+            scaling_activity.end_interrupted(self._resources)
+        except Exception:  # noqa: BLE001 - what was interrupted is only shown; targets are followed all the same
+            _log.exception("scaling activities")
         while not self._over.wait(self._period):
             try:
                 for target in self._resources.list(scalable_target.KIND):

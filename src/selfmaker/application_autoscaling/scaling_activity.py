@@ -12,6 +12,7 @@ from selfmaker.store.resources import Change, Resource, Resources
 KIND = "ScalingActivity"
 
 _KEPT = 200  # of each target
+_IN_PROGRESS = "InProgress"
 
 
 @operation("application-autoscaling", "DescribeScalingActivities")
@@ -41,11 +42,11 @@ def begin(resources: Resources, region: str, target: dict[str, Any], count: int,
         "Description": f"Setting desired instance count to {count}.",
         "Cause": cause,
         "StartTime": now,
-        "StatusCode": "InProgress",
+        "StatusCode": _IN_PROGRESS,
         "StatusMessage": f"Successfully set desired instance count to {count}. Waiting for change to be fulfilled by "
         "sagemaker.",
     }
-    resources.create(Resource(KIND, region, number, f"scaling-activity:{number}", "InProgress", now, now, document, {}))
+    resources.create(Resource(KIND, region, number, f"scaling-activity:{number}", _IN_PROGRESS, now, now, document, {}))
     own = [row for row in resources.list(KIND, region) if row.document["ResourceId"] == target["ResourceId"]]
     for row in own[:-_KEPT]:
         _delete(resources, region, row.name)
@@ -59,6 +60,12 @@ def end(resources: Resources, region: str, number: str, problem: str | None) -> 
     message = f"{before}. Change successfully fulfilled by sagemaker." if problem is None else problem
     members = {"StatusCode": code, "StatusMessage": message, "EndTime": clock.now()}
     resources.update(KIND, region, number, Change(code, None, members))
+
+
+def end_interrupted(resources: Resources) -> None:
+    """End what an earlier server began and did not live to see fulfilled."""
+    for row in resources.list(KIND, status=_IN_PROGRESS):
+        end(resources, row.region, row.name, "selfmaker was stopped before the change was fulfilled.")
 
 
 def _delete(resources: Resources, region: str, name: str) -> None:

@@ -190,8 +190,13 @@ def test_a_variant_follows_its_invocations(account):
             time.sleep(0.1)
     assert clients.errors == []
     assert Counter(clients.names).keys() == {"a"}
-    found = scaling.describe_scaling_activities(**target)["ScalingActivities"]
-    assert found[-1]["StatusCode"] == "Successful"
+
+    def first_activity():
+        return scaling.describe_scaling_activities(**target)["ScalingActivities"][-1]
+
+    while first_activity()["StatusCode"] == "InProgress":  # the instances are there a moment before it is noted
+        time.sleep(0.1)
+    assert first_activity()["StatusCode"] == "Successful"
     scaling.register_scalable_target(**target, MaxCapacity=1)
     while count() > 1:
         time.sleep(0.1)
