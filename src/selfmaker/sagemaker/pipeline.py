@@ -38,7 +38,7 @@ def create_pipeline(call: Call, request: Request) -> Output:
     check_definition(text)
     document = {k: v for k, v in request.items() if k not in _NOT_KEPT}
     now, values = clock.now(), tag_mapping(request.get("Tags", []))
-    state = {"token": request["ClientRequestToken"], "user": _user(call)}
+    state = {"token": request["ClientRequestToken"], "user": user(call)}
     row = Resource(KIND, call.region, name, arn, "Active", now, now, document, state)
 
     def also(connection: Connection) -> None:
@@ -79,7 +79,7 @@ def update_pipeline(call: Call, request: Request) -> Output:
         if text is not None and text != newest.definition:
             number = executions.add_version(connection, row.arn, text, {})
         add_aliases(connection, row.arn, number, aliases)
-        state = {"modified_by": _user(call)}
+        state = {"modified_by": user(call)}
         resources.modify(connection, KIND, call.region, row.name, Change(document=document, state=state))
 
     try:
