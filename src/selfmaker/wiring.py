@@ -62,6 +62,7 @@ from selfmaker.serving.endpoints import Endpoints
 from selfmaker.serving.inference_components import InferenceComponents
 from selfmaker.serving.neighbours import Neighbours
 from selfmaker.settings import Settings, inherited_environment
+from selfmaker.sqs.message_mover import MessageMover
 from selfmaker.store.async_invocations import AsyncInvocations
 from selfmaker.store.credentials import Credentials
 from selfmaker.store.database import Database
@@ -154,6 +155,7 @@ class Parts:
         self._functions = self._new_functions()
         self._function_calls = AsynchronousCalls(store.queues, self._functions)
         self._queue_listener = QueueListener(store.resources, store.queues)
+        self._mover = MessageMover(store.database, store.resources, store.queues)
         told = SagemakerEvents(settings.account, store.tags, store.executions)
         self._dispatcher = Dispatcher(store.database, store.resources, told)
         self._sandbox = self._new_sandbox()
@@ -173,6 +175,7 @@ class Parts:
             Records(store.database, self._offline.arrived),
         )
         self._services.add(self._inference_components)
+        self._services.add(self._mover)
         secret_of = secret_while_good(store.credentials)
         self.edge = Edge(
             self._services,
@@ -224,6 +227,7 @@ class Parts:
         self._functions.start()
         self._function_calls.start(port)
         self._queue_listener.start(port)
+        self._mover.start()
         self._dispatcher.start(port)
         self._sandbox.clear()
         self._offline.start()
@@ -236,6 +240,7 @@ class Parts:
             self._queries,
             self._offline,
             self._dispatcher,
+            self._mover,
             self._queue_listener,
             self._function_calls,
             self._functions,

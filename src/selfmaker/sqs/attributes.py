@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from selfmaker.aws.arn import parse
+from selfmaker.aws.errors import AwsError
 from selfmaker.errors import Invalid
 from selfmaker.sqs.faults import fault
 
@@ -62,6 +63,8 @@ def checked(given: Mapping[str, str], fifo: bool) -> dict[str, str]:
             raise fault("InvalidAttributeName", f"Unknown Attribute {name}.")
         if name in _ONLY_FIFO and not fifo:
             raise fault("InvalidAttributeName", f"Unknown Attribute {name}: it is for FIFO queues only.")
+        if name == "RedrivePolicy" and value != "":
+            _check_redrive_policy(value)
         if not _fits(name, value):
             raise fault("InvalidAttributeValue", f"Invalid value for the parameter {name}.")
     return dict(given)
@@ -98,22 +101,38 @@ def _fits(name: str, value: str) -> bool:
         return value in ("true", "false")
     if name in _CHOICES:
         return value in _CHOICES[name]
-    if name == "RedrivePolicy":
-        return value == "" or _is_redrive_policy(value)
     if name in ("Policy", "RedriveAllowPolicy"):
         return value == "" or isinstance(_json(value), dict)
     return True
 
 
-def _is_redrive_policy(value: str) -> bool:
-    policy = _json(value)
-    if not isinstance(policy, dict) or set(policy) != {"deadLetterTargetArn", "maxReceiveCount"}:
-        return False
+def _check_redrive_policy(text: str) -> None:
+    """Raises InvalidParameterValue with the reason why this names no queue for what is received too often."""
+    policy, members = _json(text), ("deadLetterTargetArn", "maxReceiveCount")
+    if not isinstance(policy, dict):
+        raise redrive_fault(text, "Redrive policy is not a valid JSON map.")
+    for member in members:
+        if member not in policy:
+            raise redrive_fault(text, f"Redrive policy does not contain mandatory attribute: {member}.")
+    for member in sorted(set(policy).difference(members)):
+        raise redrive_fault(text, f"Only following attributes are supported: {list(members)}, not {member[:64]}.")
+    tries = policy["maxReceiveCount"]
+    if not str(tries).isdecimal() or len(str(tries)) > 4 or not 1 <= int(tries) <= 1000:
+        reason = (
+            f"Invalid value for maxReceiveCount: {str(tries)[:64]}, valid values are from 1 to 1000 both inclusive."
+        )
+        raise redrive_fault(text, reason)
     try:
-        target, tries = parse(str(policy["deadLetterTargetArn"])), int(policy["maxReceiveCount"])
-    except (Invalid, ValueError, TypeError):
-        return False
-    return target.service == "sqs" and 1 <= tries <= 1000
+        queue = parse(str(policy["deadLetterTargetArn"])).service == "sqs"
+    except Invalid:
+        queue = False
+    if not queue:
+        raise redrive_fault(text, "Invalid value for deadLetterTargetArn.")
+
+
+def redrive_fault(text: str, reason: str) -> AwsError:
+    message = f"Value {text[:512]} for parameter RedrivePolicy is invalid. Reason: {reason}"
+    return fault("InvalidParameterValue", message)
 
 
 def _json(text: str) -> Any:

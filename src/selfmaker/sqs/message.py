@@ -181,7 +181,9 @@ def _system(message: Message) -> dict[str, str]:
         "ApproximateFirstReceiveTimestamp": str(int(first * 1000)),
     }
     if message.group is not None:
-        told |= {"MessageGroupId": message.group, "SequenceNumber": _sequence_number(message)}
+        told["MessageGroupId"] = message.group
+    if "MessageDeduplicationId" in message.system:  # as every message of a FIFO queue has, and no other
+        told["SequenceNumber"] = _sequence_number(message)
     return told
 
 

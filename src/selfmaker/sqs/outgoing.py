@@ -17,6 +17,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 _NAME = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9_.-]{1,256}(?<!\.)")
 _TYPE = re.compile(r"(String|Number|Binary)(\..{1,248})?", re.DOTALL)
 _MOST_ATTRIBUTES = 10
+_NOT_OF_THIS_TYPE = "The request include parameter that is not valid for this queue type"
 _GROUP = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -25,10 +26,11 @@ def outgoing(call: Call, queue: Resource, request: Mapping[str, Any]) -> tuple[M
     body, own = request["MessageBody"], request.get("MessageAttributes", {})
     _check(queue, request)
     fifo, group = is_fifo(queue), request.get("MessageGroupId")
+    if not fifo and "MessageDeduplicationId" in request:
+        raise faults.invalid("MessageDeduplicationId", _NOT_OF_THIS_TYPE)
     delay = request.get("DelaySeconds")
     if delay is not None and ((fifo and delay != 0) or not 0 <= delay <= 900):
-        rule = "The request include parameter that is not valid for this queue type" if fifo else "Must be <= 900"
-        raise faults.invalid("DelaySeconds", f"{rule}, if provided.")
+        raise faults.invalid("DelaySeconds", _NOT_OF_THIS_TYPE if fifo else "Must be <= 900, if provided.")
     now = clock.now()
     system = {"SenderId": call.access_key or "anonymous"}
     trace = request.get("MessageSystemAttributes", {}).get("AWSTraceHeader", {}).get("StringValue")

@@ -1,5 +1,7 @@
 """Queues and their attributes."""
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection
@@ -28,6 +30,7 @@ def create_queue(call: Call, request: Request) -> Output:
     attributes.check_name(name, fifo)
     document = {k: v for k, v in attributes.checked(given, fifo).items() if v != ""}
     now, arn_ = clock.now(), queue_arn(call, name)
+    _check_dead_letters(call, arn_, document)
     resource = Resource(KIND, call.region, name, arn_, "Active", now, now, document, {})
 
     def also(connection: Connection) -> None:
@@ -103,6 +106,7 @@ def set_queue_attributes(call: Call, request: Request) -> Output:
     if "FifoQueue" in given:
         raise faults.fault("InvalidAttributeName", "Unknown Attribute FifoQueue.")
     checked = attributes.checked(given, is_fifo(queue))
+    _check_dead_letters(call, queue.arn, checked)
     change = Change(document={k: v if v != "" else None for k, v in checked.items()})
     call.use(Resources).update(KIND, call.region, queue.name, change)
     return None
@@ -143,6 +147,28 @@ def dead_letters(call: Call, queue: Resource) -> tuple[str, int] | None:
     except (NotFound, Invalid):
         return None
     return policy
+
+
+def _check_dead_letters(call: Call, source: str, document: Mapping[str, str]) -> None:
+    """The queue for what is received too often is there, of the same type, and takes messages of this one."""
+    policy = attributes.redrive(document)
+    if policy is None:
+        return
+    text, target = document["RedrivePolicy"], parse(policy[0])
+    try:
+        if (target.region, target.account) != (call.region, call.account):
+            raise NotFound(policy[0])
+        queue = call.use(Resources).get(KIND, call.region, target.resource)
+    except NotFound:
+        raise attributes.redrive_fault(text, "Dead letter target does not exist.") from None
+    if is_fifo(queue) != source.endswith(".fifo"):
+        raise attributes.redrive_fault(text, "Dead-letter queue must be same type of queue as the source.")
+    allowed = json.loads(queue.document.get("RedriveAllowPolicy") or "{}")
+    permission = allowed.get("redrivePermission", "allowAll")
+    if permission == "denyAll" or (permission == "byQueue" and source not in allowed.get("sourceQueueArns", ())):
+        raise attributes.redrive_fault(
+            text, "Dead letter target's RedriveAllowPolicy does not allow this source queue."
+        )
 
 
 def _named(call: Call, name: str) -> Resource:

@@ -5,7 +5,7 @@ at least once. In a FIFO queue the messages of a group wait for the one of their
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from selfmaker.store.database import Database
 from selfmaker.store.schema import metadata
 
 DEDUPLICATION_SECONDS = 300.0
+SOURCE = "DeadLetterQueueSourceArn"  # in a dead letter's ``system``: the queue that it came from
 
 queue_messages = Table(
     "queue_messages",
@@ -186,6 +187,32 @@ def purge(connection: Connection, queue: str) -> None:
     connection.execute(delete(queue_duplicates).where(queue_duplicates.c.queue == queue))
 
 
+def move(
+    connection: Connection, queue: str, to: str | None, there: Collection[str], most: int
+) -> tuple[int, set[str], str | None]:
+    """Send the oldest dead letters of a queue again, as new messages, each to where it came from or all to ``to``.
+
+    How many it were, the queues that got them, and why it cannot go on, or None. ``there``: the queues that exist.
+    """
+    t, now = queue_messages.c, clock.now()
+    query = select(queue_messages).where(t.queue == queue, t.visible <= now).order_by(t.sequence).limit(most)
+    moved, reached = 0, set()
+    for row in connection.execute(query).all():
+        message = Message(**row._mapping)
+        target = to or message.system.get(SOURCE)
+        if target is None:
+            return moved, reached, "CouldNotDetermineMessageSource"
+        if target not in there:
+            return moved, reached, "AWS.SimpleQueueService.NonExistentQueue"
+        system = {name: value for name, value in message.system.items() if name != SOURCE}
+        again = Message(target, message.body, message.attributes, system, message.group, now, now)
+        connection.execute(delete(queue_messages).where(t.sequence == message.sequence))
+        _send(connection, again, None)
+        reached.add(target)
+        moved += 1
+    return moved, reached, None
+
+
 def _send(connection: Connection, message: Message, key: str | None) -> Message:
     t = queue_duplicates.c
     if key is not None:
@@ -215,7 +242,8 @@ def _receive(connection: Connection, queue: str, how: Reception) -> tuple[list[M
     for row in connection.execute(query.limit(how.most * 8)).all():
         message = Message(**row._mapping)
         if how.rest is not None and how.tries is not None and message.received >= how.tries:
-            _change(connection, message, queue=how.rest, visible=now, received=0, first_received=None, receipt=None)
+            fresh = {"visible": now, "received": 0, "first_received": None, "receipt": None}
+            _change(connection, message, queue=how.rest, system={**message.system, SOURCE: queue}, **fresh)
             moved = True
         elif len(taken) < how.most:
             taken.append(_take(connection, message, now, how.hidden))

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
@@ -186,3 +187,86 @@ def test_the_resource_interface_works(server, account) -> None:
         assert message.body == "m"
         message.delete()
     assert queue.attributes["ApproximateNumberOfMessages"] == "0"
+
+
+def test_dead_letters_say_where_they_come_from_and_go_back(sqs, account) -> None:
+    dead = sqs.create_queue(QueueName=account.unique("dead"))["QueueUrl"]
+    dead_arn = arn_of(sqs, dead)
+    policy = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 1})
+    queue = sqs.create_queue(
+        QueueName=account.unique("queue"), Attributes={"RedrivePolicy": policy, "VisibilityTimeout": "0"}
+    )["QueueUrl"]
+    for number in range(3):
+        sqs.send_message(QueueUrl=queue, MessageBody=str(number))
+    assert len(bodies(sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10))) == 3
+    assert bodies(sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)) == []
+    seen = sqs.receive_message(QueueUrl=dead, AttributeNames=["All"], VisibilityTimeout=0)["Messages"][0]
+    assert seen["Attributes"]["DeadLetterQueueSourceArn"] == arn_of(sqs, queue)
+
+    assert refused(sqs.start_message_move_task, SourceArn=arn_of(sqs, queue)) == "InvalidParameterValue"
+    assert refused(sqs.start_message_move_task, SourceArn=dead_arn, DestinationArn=dead_arn) == "InvalidParameterValue"
+    assert refused(sqs.start_message_move_task, SourceArn=f"{dead_arn}-no").endswith("ResourceNotFoundException")
+    handle = sqs.start_message_move_task(SourceArn=dead_arn)["TaskHandle"]
+    while (task := sqs.list_message_move_tasks(SourceArn=dead_arn)["Results"][0])["Status"] == "RUNNING":
+        time.sleep(0.02)
+    assert (task["Status"], task["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", 3)
+    assert refused(sqs.cancel_message_move_task, TaskHandle=handle) == UNSUPPORTED
+    back = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, AttributeNames=["All"])["Messages"]
+    assert [message["Body"] for message in back] == ["0", "1", "2"]
+    assert all("DeadLetterQueueSourceArn" not in message["Attributes"] for message in back)
+
+
+def test_moving_messages_keeps_to_its_rate_and_can_be_cancelled(sqs, account) -> None:
+    dead = sqs.create_queue(QueueName=account.unique("dead"))["QueueUrl"]
+    dead_arn = arn_of(sqs, dead)
+    policy = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 1})
+    queue = sqs.create_queue(QueueName=account.unique("queue"), Attributes={"RedrivePolicy": policy})["QueueUrl"]
+    other = sqs.create_queue(QueueName=account.unique("other"))["QueueUrl"]
+    for _ in range(4):
+        sqs.send_message(QueueUrl=dead, MessageBody="x")
+    sqs.start_message_move_task(SourceArn=dead_arn)
+    while (task := sqs.list_message_move_tasks(SourceArn=dead_arn)["Results"][0])["Status"] == "RUNNING":
+        time.sleep(0.02)
+    assert (task["Status"], task["FailureReason"]) == ("FAILED", "CouldNotDetermineMessageSource")
+    request = {"SourceArn": dead_arn, "DestinationArn": arn_of(sqs, other), "MaxNumberOfMessagesPerSecond": 1}
+    handle = sqs.start_message_move_task(**request)["TaskHandle"]
+    assert refused(sqs.start_message_move_task, **request) == "InvalidParameterValue"
+    assert bodies(sqs.receive_message(QueueUrl=other, WaitTimeSeconds=20)) == ["x"]
+    moved = sqs.cancel_message_move_task(TaskHandle=handle)["ApproximateNumberOfMessagesMoved"]
+    tasks = sqs.list_message_move_tasks(SourceArn=dead_arn, MaxResults=10)["Results"]
+    assert [task["Status"] for task in tasks] == ["CANCELLED", "FAILED"] and 1 <= moved < 4
+    assert bodies(sqs.receive_message(QueueUrl=queue)) == []
+
+
+def test_what_is_no_redrive_policy_is_told(sqs, account, queue) -> None:
+    fifo = sqs.create_queue(QueueName=account.unique("dead") + ".fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    closed = sqs.create_queue(
+        QueueName=account.unique("closed"), Attributes={"RedriveAllowPolicy": '{"redrivePermission": "denyAll"}'}
+    )["QueueUrl"]
+    good = arn_of(sqs, queue)
+    for policy, reason in (
+        ("[]", "not a valid JSON map"),
+        ('{"maxReceiveCount": 1}', "mandatory attribute: deadLetterTargetArn"),
+        (json.dumps({"deadLetterTargetArn": good, "maxReceiveCount": 0}), "maxReceiveCount: 0"),
+        (json.dumps({"deadLetterTargetArn": f"{good}-no", "maxReceiveCount": 1}), "target does not exist"),
+        (json.dumps({"deadLetterTargetArn": arn_of(sqs, fifo), "maxReceiveCount": 1}), "same type of queue"),
+        (json.dumps({"deadLetterTargetArn": arn_of(sqs, closed), "maxReceiveCount": 1}), "RedriveAllowPolicy"),
+    ):
+        with pytest.raises(ClientError, match=reason) as caught:
+            sqs.set_queue_attributes(QueueUrl=queue, Attributes={"RedrivePolicy": policy})
+        assert caught.value.response["Error"]["Code"] == "InvalidParameterValue"
+
+
+def test_groups_and_deduplication_in_a_standard_queue(sqs, queue) -> None:
+    sqs.send_message(QueueUrl=queue, MessageBody="fair", MessageGroupId="tenant")
+    attributes = sqs.receive_message(QueueUrl=queue, AttributeNames=["All"])["Messages"][0]["Attributes"]
+    assert attributes["MessageGroupId"] == "tenant" and "SequenceNumber" not in attributes
+    request = {"QueueUrl": queue, "MessageBody": "x", "MessageDeduplicationId": "d"}
+    assert refused(sqs.send_message, **request) == "InvalidParameterValue"
+
+
+UNSUPPORTED = "AWS.SimpleQueueService.UnsupportedOperation"
+
+
+def arn_of(sqs, url: str) -> str:
+    return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
