@@ -52,7 +52,7 @@ def test_whatever_happens(bench: Any, step: Any, seed: int, monkeypatch: pytest.
         if chance.random() < 0.05 and (run := chance.choice(list(graphs))) not in stopped:
             stopped.add(run)
             with contextlib.suppress(Conflict):  # it may have ended just now
-                bench.engine.stop(run)
+                bench.engine.stop(run, "stop")
     workers.done.set()
     workers.join()
     made = Counter(tuple(name.split("-")[1:3]) for name in bench.jobs.jobs)

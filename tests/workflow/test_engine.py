@@ -88,11 +88,12 @@ def test_no_more_steps_at_a_time_than_allowed(bench: Any, step: Any) -> None:
 def test_stopping_stops_the_jobs_and_starts_nothing(bench: Any, step: Any) -> None:
     run = bench.begin(step("a"), step("b", "a"))
     bench.until(lambda: bench.statuses(run) == {"a": "Executing"})
-    bench.engine.stop(run)
+    bench.engine.stop(run, "stop")
     assert bench.ended(run) == "Stopped"
     assert bench.statuses(run) == {"a": "Stopped"}
+    bench.engine.stop(run, "stop")  # the same request, sent again
     with pytest.raises(Conflict):
-        bench.engine.stop(run)
+        bench.engine.stop(run, "another")
 
 
 def test_a_job_that_somebody_stopped_fails_its_step(bench: Any, step: Any) -> None:
@@ -110,11 +111,13 @@ def test_retrying_runs_only_what_has_not_succeeded(bench: Any, step: Any) -> Non
     bench.until(lambda: bench.jobs.steps() == ["a", "b"])
     bench.jobs.end("b", "Failed", FailureReason="no")
     assert bench.ended(run) == "Failed"
-    bench.engine.retry(run, {})
+    bench.engine.retry(run, "retry", {})
     assert bench.run(run) == "Succeeded"
     assert bench.jobs.steps() == ["a", "b", "b", "c"]
+    bench.engine.retry(run, "retry", {})  # the same request, sent again
+    assert bench.ended(run) == "Succeeded"
     with pytest.raises(Conflict):
-        bench.engine.retry(run, {})
+        bench.engine.retry(run, "another", {})
 
 
 def policy(*types: str, **members: Any) -> dict[str, Any]:
@@ -173,7 +176,7 @@ def test_stopping_ends_the_wait_for_the_next_attempt(bench: Any, step: Any) -> N
     bench.until(lambda: bench.jobs.jobs)
     bench.jobs.end("a", "Failed", FailureReason="AlgorithmError: no")
     bench.until(lambda: "retry_at" in bench.rows(run)["a"].document)
-    bench.engine.stop(run)
+    bench.engine.stop(run, "stop")
     assert bench.ended(run) == "Stopped"
     assert bench.statuses(run) == {"a": "Stopped"}
 
@@ -274,23 +277,23 @@ class TestCallback:
         run = bench.begin(CALLBACK, after, parameters={"n": 3})
         token = self.token(bench, run)
         given = [{"Name": "total", "Value": "7"}]
-        bench.engine.answer(token, lambda row: callback.succeeded(row, given))
+        bench.engine.answer(token, "client", lambda row: callback.succeeded(row, given))
         assert bench.run(run) == "Succeeded"
         assert bench.jobs.jobs[bench.jobs.name("a")]["Environment"] == {"T": 7}
         with pytest.raises(Conflict):
-            bench.engine.answer(token, lambda row: callback.failed(row, ""))
+            bench.engine.answer(token, "another", lambda row: callback.failed(row, ""))
         with pytest.raises(NotFound):
-            bench.engine.answer("nobody0000", lambda row: callback.failed(row, ""))
+            bench.engine.answer("nobody0000", "client", lambda row: callback.failed(row, ""))
 
     def test_stopping_tells_the_worker_and_waits_for_its_answer(self, bench: Any) -> None:
         run = bench.begin(CALLBACK, parameters={"n": 3})
         token = self.token(bench, run)
-        bench.engine.stop(run)
+        bench.engine.stop(run, "stop")
         bench.until(lambda: bench.statuses(run) == {"cb": "Stopping"})
         sent = [request["MessageBody"] for operation, request in bench.jobs.requests if operation == "SendMessage"]
         assert ['"Executing"' in sent[0], '"Stopping"' in sent[1]] == [True, True]
         assert bench.table.get(run).status == "Stopping"
-        bench.engine.answer(token, lambda row: callback.failed(row, "cleaned up"))
+        bench.engine.answer(token, "client", lambda row: callback.failed(row, "cleaned up"))
         assert bench.ended(run) == "Stopped"
 
 
@@ -328,7 +331,7 @@ class TestRestart:
         run = bench.begin(step("a"))
         bench.until(lambda: bench.statuses(run) == {"a": "Executing"})
         bench.engine._closed = True
-        bench.engine.stop(run)
+        bench.engine.stop(run, "stop")
         bench.restart()
         assert bench.ended(run) == "Stopped"
         assert bench.statuses(run) == {"a": "Stopped"}

@@ -15,7 +15,7 @@ from selfmaker.errors import AlreadyExists, Conflict, Invalid, NotFound
 from selfmaker.objects.store import ObjectStore
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.pipeline_definition import check_definition
-from selfmaker.sagemaker.pipeline_row import KIND, find, not_found
+from selfmaker.sagemaker.pipeline_row import KIND, find, not_found, user
 from selfmaker.sagemaker.pipeline_version import add_aliases, members_of, version_of
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.store import executions, resources, tags
@@ -183,7 +183,3 @@ def _made_with(call: Call, name: str, token: str) -> Resource | None:
     except NotFound:
         return None
     return row if row.state.get("token") == token else None
-
-
-def _user(call: Call) -> dict[str, Any]:
-    return {"IamIdentity": {"Arn": f"arn:aws:iam::{call.account}:root", "PrincipalId": call.account}}

@@ -47,6 +47,7 @@ def start_pipeline_execution(call: Call, request: Request) -> Output:
     document = {
         "request": asked,
         "pipeline_name": row.name,
+        "user": pipeline_row.user(call),
         "role": row.document["RoleArn"],
         "parameters": values,
         "given": request.get("PipelineParameters", []),
@@ -116,7 +117,8 @@ def list_pipeline_executions(call: Call, request: Request) -> Output:
 @operation("sagemaker", "UpdatePipelineExecution")
 def update_pipeline_execution(call: Call, request: Request) -> Output:
     execution = find(call, request["PipelineExecutionArn"])
-    changes: dict[str, Any] = {member: request[member] for member in _DISPLAY if member in request}
+    changes: dict[str, Any] = {"modified_by": pipeline_row.user(call)}
+    changes |= {member: request[member] for member in _DISPLAY if member in request}
     if "ParallelismConfiguration" in request:
         changes["parallelism"] = request["ParallelismConfiguration"]
     call.use(Executions).update(execution.id, changes)
@@ -127,7 +129,7 @@ def update_pipeline_execution(call: Call, request: Request) -> Output:
 def stop_pipeline_execution(call: Call, request: Request) -> Output:
     execution = find(call, request["PipelineExecutionArn"])
     try:
-        call.use(Executions).stop(execution.id)
+        call.use(Executions).stop(execution.id, request["ClientRequestToken"])
     except Conflict:
         raise _refused(call, execution, "stopped") from None
     return {"PipelineExecutionArn": execution.arn}
@@ -137,14 +139,11 @@ def stop_pipeline_execution(call: Call, request: Request) -> Output:
 def retry_pipeline_execution(call: Call, request: Request) -> Output:
     """What succeeded is kept; what failed, was stopped or did not run for that runs."""
     execution = find(call, request["PipelineExecutionArn"])
-    token = request["ClientRequestToken"]
-    if execution.document.get("retry_token") == token:
-        return {"PipelineExecutionArn": execution.arn}
-    changes: dict[str, Any] = {"retry_token": token}
+    changes: dict[str, Any] = {}
     if "ParallelismConfiguration" in request:
         changes["parallelism"] = request["ParallelismConfiguration"]
     try:
-        call.use(Executions).retry(execution.id, changes)
+        call.use(Executions).retry(execution.id, request["ClientRequestToken"], changes)
     except Conflict:
         raise _refused(call, execution, "retried") from None
     return {"PipelineExecutionArn": execution.arn}
@@ -166,11 +165,14 @@ def describe_pipeline_definition_for_execution(call: Call, request: Request) -> 
 
 
 def find(call: Call, arn: str) -> Execution:
-    """The execution, or AWS's error."""
+    """The execution of that ARN (clients write ARNs in lower case at times), or AWS's error."""
     try:
-        return call.use(ExecutionTable).get(arn.rpartition("/")[2])
+        execution = call.use(ExecutionTable).get(arn.rpartition("/")[2])
     except NotFound:
-        raise AwsError("ResourceNotFound", f"Pipeline execution '{arn}' does not exist.") from None
+        execution = None
+    if execution is None or execution.arn.lower() != arn.lower() or execution.region != call.region:
+        raise AwsError("ResourceNotFound", f"Pipeline execution '{arn}' does not exist.")
+    return execution
 
 
 def described(execution: Execution) -> dict[str, Any]:
@@ -189,6 +191,8 @@ def described(execution: Execution) -> dict[str, Any]:
         "SelectiveExecutionConfig": document.get("selective"),
         "PipelineVersionId": execution.version,
         "RoleArn": document["role"],
+        "CreatedBy": document.get("user"),
+        "LastModifiedBy": document.get("modified_by") or document.get("user"),
     }
 
 

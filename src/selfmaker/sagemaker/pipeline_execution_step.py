@@ -1,7 +1,9 @@
 """Steps of executions, and the answers to callback steps."""
 
+from collections.abc import Callable
 from typing import Any
 
+from selfmaker import ids
 from selfmaker.aws.errors import AwsError
 from selfmaker.aws.listing import Usual, page
 from selfmaker.aws.operation import Call, Output, Request, operation
@@ -36,13 +38,13 @@ def send_pipeline_execution_step_success(call: Call, request: Request) -> Output
     def outcome(row: StepRow) -> Outcome:
         return callback.succeeded(row, given)
 
-    return _answer(call, request["CallbackToken"], outcome)
+    return _answer(call, request, outcome)
 
 
 @operation("sagemaker", "SendPipelineExecutionStepFailure")
 def send_pipeline_execution_step_failure(call: Call, request: Request) -> Output:
     reason = request.get("FailureReason", "")
-    return _answer(call, request["CallbackToken"], lambda row: callback.failed(row, reason))
+    return _answer(call, request, lambda row: callback.failed(row, reason))
 
 
 def described(definition: Definition, row: StepRow) -> dict[str, Any]:
@@ -65,9 +67,10 @@ def described(definition: Definition, row: StepRow) -> dict[str, Any]:
     }
 
 
-def _answer(call: Call, token: str, outcome: Any) -> Output:
+def _answer(call: Call, request: Request, outcome: Callable[[StepRow], Outcome]) -> Output:
+    token, client_token = request["CallbackToken"], request.get("ClientRequestToken") or ids.unique_id()
     try:
-        row = call.use(Executions).answer(token, outcome)
+        row = call.use(Executions).answer(token, client_token, outcome)
     except NotFound:
         raise AwsError("ResourceNotFound", f"CallbackToken: no callback step has the token {token}.") from None
     except Conflict as error:

@@ -82,6 +82,8 @@ def ended(row: StepRow, outcome: Outcome) -> StepRow:
     document = {**row.document, "output": dict(outcome.output), "metadata": dict(outcome.metadata)}
     document.pop("retry_at", None)
     document.pop("failure", None)
+    if outcome.answer:
+        document["answer"] = outcome.answer
     if outcome.failure:
         document["failure"] = outcome.failure[:_LONGEST_REASON]
     return replace(row, status=outcome.status, ended=clock.now(), document=document)
@@ -90,6 +92,8 @@ def ended(row: StepRow, outcome: Outcome) -> StepRow:
 def paused(row: StepRow, outcome: Outcome, seconds: float) -> StepRow:
     """The row of a step that will be tried again."""
     later = {"retry_at": clock.now() + seconds, "failure": outcome.failure, "metadata": dict(outcome.metadata)}
+    if outcome.answer:
+        later["answer"] = outcome.answer
     return replace(row, status="Starting", document={**row.document, **later})
 
 

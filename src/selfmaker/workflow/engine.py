@@ -82,25 +82,31 @@ class Executions:
             self._post(stored.id)
         return stored
 
-    def stop(self, execution: str) -> None:
-        """Start no more steps and stop those that run. Raises Conflict for one that has ended."""
+    def stop(self, execution: str, token: str) -> None:
+        """Start no more steps and stop those that run. Raises Conflict for one that has ended, unless the request of
+        that token was what stopped it."""
 
         def change(current: Execution) -> Execution:
+            if current.status == "Stopping" or current.document.get("stop_token") == token:
+                return current
             if current.status not in UNDER_WAY:
                 raise Conflict(f"the execution is in status {current.status}")
-            return current if current.status == "Stopping" else replace(current, status="Stopping")
+            return replace(current, status="Stopping", document={**current.document, "stop_token": token})
 
         self._table.amend(execution, change)
         self._post(execution)
 
-    def retry(self, execution: str, changes: dict[str, Any]) -> None:
+    def retry(self, execution: str, token: str, changes: dict[str, Any]) -> None:
         """Run what failed or was stopped, and what did not run for that. Raises Conflict for one that is under way or
-        has succeeded."""
+        has succeeded, unless the last request to do so had that very token."""
 
         def change(current: Execution) -> Execution:
+            if current.document.get("retry_token") == token:
+                return current
             if current.status not in ("Failed", "Stopped"):
                 raise Conflict(f"the execution is in status {current.status}")
-            document = {k: v for k, v in {**current.document, **changes}.items() if k != "failure"}
+            document = {**current.document, **changes, "retry_token": token}
+            document = {k: v for k, v in document.items() if k not in ("failure", "stop_token")}
             return replace(current, status="Executing", document=document)
 
         self._table.amend(execution, change, lambda c: table_of.forget_unfinished(c, execution))
@@ -111,13 +117,15 @@ class Executions:
         self._table.amend(execution, lambda e: replace(e, document={**e.document, **changes}))
         self._post(execution)
 
-    def answer(self, token: str, outcome: Callable[[StepRow], Outcome]) -> StepRow:
-        """Somebody answers a callback. Raises NotFound for no such token, Conflict when it has been answered."""
+    def answer(self, token: str, client_token: str, outcome: Callable[[StepRow], Outcome]) -> StepRow:
+        """Somebody answers a callback. Raises NotFound for no such token, Conflict when it has been answered by a
+        request with another ``client_token``, or the step is over."""
         row = self._table.by_callback(token)
-        if row.status not in IN_FLIGHT:
+        if row.status in IN_FLIGHT and "answer" not in row.document:
+            row = self._conclude(row, replace(outcome(row), answer=client_token))
+            self._post(row.execution)
+        if row.document.get("answer") != client_token:
             raise Conflict(f"the callback step {row.name} is in status {row.status}")
-        self._conclude(row, outcome(row))
-        self._post(row.execution)
         return row
 
     def job_ended(self, region: str, noun: str, name: str) -> None:
@@ -292,8 +300,8 @@ class Executions:
         if outcome is not None:
             self._conclude(row, outcome, progress)
 
-    def _conclude(self, row: StepRow, outcome: Outcome, known: Progress | None = None) -> None:
-        """An attempt has ended: so does the step, or it is tried again."""
+    def _conclude(self, row: StepRow, outcome: Outcome, known: Progress | None = None) -> StepRow:
+        """An attempt has ended: so does the step, or it is tried again. Returns the step as it is now."""
         progress = known or self._progress(row.execution)
         step = progress.definition.by_name[row.name]
         calm = progress.execution.status == "Executing" and not progress.failed_for_good
@@ -313,10 +321,11 @@ class Executions:
                 return attempt.ended(current, outcome)
             return attempt.paused(current, outcome, wait)
 
-        self._table.amend_step(row.execution, row.name, change)
+        concluded = self._table.amend_step(row.execution, row.name, change)
         noun = step_type(step).noun
         if noun:
             self._jobs.pop((progress.execution.region, noun, row.document.get("name", "")), None)
+        return concluded
 
     def _renew(self, progress: Progress) -> bool:
         """Start those again whose pause after a failure is over. Whether there were any."""

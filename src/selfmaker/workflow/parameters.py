@@ -1,5 +1,7 @@
 """Parameters of a pipeline: their types, and the values with which an execution starts."""
 
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,9 +10,20 @@ from selfmaker.workflow.definition import Definition
 
 Declared = Mapping[str, Any]
 
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
 
 def _integer(text: str) -> int:
+    if not _INTEGER.fullmatch(text):  # int() takes more: 1_0, blanks around
+        raise ValueError(text)
     return int(text)
+
+
+def _float(text: str) -> float:
+    if not _FLOAT.fullmatch(text) or not math.isfinite(float(text)):
+        raise ValueError(text)
+    return float(text)
 
 
 def _boolean(text: str) -> bool:
@@ -23,7 +36,7 @@ def _boolean(text: str) -> bool:
 READERS: Mapping[str, Callable[[str], Any]] = {
     "String": str,
     "Integer": _integer,
-    "Float": float,
+    "Float": _float,
     "Boolean": _boolean,
 }
 _KINDS: Mapping[str, tuple[type, ...]] = {
@@ -36,6 +49,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 
 def is_of(kind: str, value: Any) -> bool:
     """Whether a JSON value is of a parameter's type."""
+    if isinstance(value, float) and not math.isfinite(value):  # JSON's 1e999
+        return False
     return isinstance(value, _KINDS[kind]) and (kind == "Boolean" or not isinstance(value, bool))
 
 

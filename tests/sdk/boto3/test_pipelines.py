@@ -376,11 +376,18 @@ class TestOperations:
         [
             ([], "no value is given for ['n']"),
             ([{"Name": "n", "Value": "x"}], "the value 'x' of parameter n is not of type Integer"),
+            ([{"Name": "n", "Value": "1_0"}], "the value '1_0' of parameter n is not of type Integer"),
+            ([{"Name": "n", "Value": "1"}, {"Name": "f", "Value": "nan"}], "'nan' of parameter f is not of type Float"),
+            ([{"Name": "n", "Value": "1"}, {"Name": "f", "Value": "1e999"}], "f is not of type Float"),
             ([{"Name": "n", "Value": "1"}, {"Name": "m", "Value": "1"}], "the pipeline has no parameters ['m']"),
         ],
     )
     def test_bad_parameters(self, pipelines: Pipelines, parameters: Any, told: str) -> None:
-        name = pipelines.create(fails(pipelines), Parameters=[{"Name": "n", "Type": "Integer"}])
+        declared = [
+            {"Name": "n", "Type": "Integer"},
+            {"Name": "f", "Type": "Float", "DefaultValue": 1},
+        ]
+        name = pipelines.create(fails(pipelines), Parameters=declared)
         start = pipelines.client.start_pipeline_execution
         code, message = self.error(start, PipelineName=name, PipelineParameters=parameters)
         assert code == "ValidationException"
@@ -483,6 +490,44 @@ class TestOperations:
         assert "the pipeline has no steps ['nope']" in told("nope")
         assert "['b'] lie between selected steps" in told("a", "c")
         assert "SourcePipelineExecutionArn is required: selected steps need the outputs of ['a']" in told("b")
+
+
+def waiting(pipelines: Pipelines) -> tuple[str, str]:
+    """An execution whose callback waits for an answer, and the callback's token."""
+    sqs = pipelines.account.server.client("sqs")
+    queue = sqs.create_queue(QueueName=f"waiting-{uuid.uuid4().hex[:8]}")["QueueUrl"]
+    step = {"Name": "cb", "Type": "Callback", "SqsQueueUrl": queue, "Arguments": {}, "OutputParameters": []}
+    run = pipelines.start(pipelines.create(step))
+    message = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"][0]
+    return run, json.loads(message["Body"])["token"]
+
+
+def test_a_request_that_is_sent_again_is_answered_again(pipelines: Pipelines) -> None:
+    """botocore sends a request again when its answer is lost."""
+    same, other = uuid.uuid4().hex, uuid.uuid4().hex
+    run, token = waiting(pipelines)
+    for _ in range(2):
+        pipelines.client.stop_pipeline_execution(PipelineExecutionArn=run, ClientRequestToken=same)
+    for _ in range(2):
+        answer = pipelines.client.send_pipeline_execution_step_failure(
+            CallbackToken=token, FailureReason="told to stop", ClientRequestToken=same
+        )
+        assert answer["PipelineExecutionArn"] == run
+    assert pipelines.ended(run)["PipelineExecutionStatus"] == "Stopped"
+    pipelines.client.stop_pipeline_execution(PipelineExecutionArn=run, ClientRequestToken=same)
+    with pytest.raises(ClientError, match=r"ConflictException.*Failed"):
+        pipelines.client.send_pipeline_execution_step_success(CallbackToken=token, ClientRequestToken=other)
+    with pytest.raises(ClientError, match=r"ConflictException.*Stopped"):
+        pipelines.client.stop_pipeline_execution(PipelineExecutionArn=run, ClientRequestToken=other)
+
+
+def test_an_executions_arn_names_its_pipeline_and_region(pipelines: Pipelines) -> None:
+    run, token = waiting(pipelines)
+    pipelines.client.send_pipeline_execution_step_success(CallbackToken=token)
+    assert pipelines.client.describe_pipeline_execution(PipelineExecutionArn=run.lower())["PipelineExecutionArn"] == run
+    for wrong in (run.replace("pipeline/p-", "pipeline/q-"), run.replace("us-east-1", "eu-west-1")):
+        with pytest.raises(ClientError, match=r"ResourceNotFound.*does not exist"):
+            pipelines.client.describe_pipeline_execution(PipelineExecutionArn=wrong)
 
 
 def test_a_server_ends_while_steps_are_under_way(new_server: Any, account_on: Any) -> None:

@@ -50,13 +50,15 @@ class Act:
 @dataclass(frozen=True)
 class Outcome:
     """How an attempt ended. ``output`` is what references to the step's properties find, ``metadata`` goes into
-    ListPipelineExecutionSteps; ``exception`` is the type by which retry policies know the failure."""
+    ListPipelineExecutionSteps; ``exception`` is the type by which retry policies know the failure; ``answer`` the
+    client's token of the answer that a callback got."""
 
     status: str
     output: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     failure: str = ""
     exception: str | None = None
+    answer: str | None = None
 
 
 @dataclass(frozen=True)
