@@ -32,7 +32,9 @@ class Port:
     access_key: str
     endpoint: str
 
-    def call(self, service: str, operation: str, request: Mapping[str, Any], region: str) -> dict[str, Any]:
+    def call(
+        self, service: str, operation: str, request: Mapping[str, Any], region: str, request_id: str = ""
+    ) -> dict[str, Any]:
         """The output of an operation. Raises AwsError, and nothing else: whatever a client would have been told."""
         try:
             plan = model.service(service).plan(operation)
@@ -44,7 +46,7 @@ class Port:
         request = dict(request)
         if violations := validation.check(plan.input, request):
             raise validation.failure(violations)
-        call = self._call(service, operation, region)
+        call = self._call(service, operation, region, request_id or ids.request_id())
         try:
             output = answer.function(call, request)
             if answer.on_loop:
@@ -56,14 +58,14 @@ class Port:
             raise told from error
         return dict(output.output if isinstance(output, Reply) else output or {})
 
-    def _call(self, service: str, operation: str, region: str) -> Call:
+    def _call(self, service: str, operation: str, region: str, request_id: str) -> Call:
         return Call(
             service=service,
             operation=operation,
             region=region,
             account=self.account,
             access_key=self.access_key,
-            request_id=ids.request_id(),
+            request_id=request_id,
             endpoint=self.endpoint,
             headers={},
             services=self.services,

@@ -8,7 +8,7 @@ from typing import Any
 from selfmaker.errors import Invalid
 
 _STEP = re.compile(r"\.([A-Za-z0-9_$-]+)|\[(\d+|\*)\]|\[['\"]([^'\"]+)['\"]\]")
-_PLACEHOLDER = re.compile(r"(\"?)<([A-Za-z0-9_.-]+)>(\"?)")
+_PLACEHOLDER = re.compile(r"<([A-Za-z0-9_.-]+)>")
 _ABSENT = object()
 
 Steps = tuple[str | int, ...]
@@ -67,7 +67,7 @@ def check(target: Mapping[str, Any]) -> None:
         parse(path)
     unknown = {
         name
-        for _, name, _ in _PLACEHOLDER.findall(transformer.get("InputTemplate", ""))
+        for name in _PLACEHOLDER.findall(transformer.get("InputTemplate", ""))
         if name not in transformer.get("InputPathsMap", {}) and not name.startswith("aws.")
     }
     if unknown:
@@ -81,7 +81,7 @@ def _transformed(transformer: Mapping[str, Any], event: Mapping[str, Any], reser
     paths = transformer.get("InputPathsMap", {})
 
     def filled(match: "re.Match[str]") -> str:
-        before, name, after = match.groups()
+        name = match[1]
         if name in ("aws.events.event", "aws.events.event.json"):
             value: Any = dict(event)
         elif name in reserved:
@@ -90,12 +90,10 @@ def _transformed(transformer: Mapping[str, Any], event: Mapping[str, Any], reser
             value = find(paths[name], event) if name in paths else None
             if value is None:
                 value = ""
-        inside = _inside_text(match)
-        text = value if isinstance(value, str) else json.dumps(value)
-        if inside or (before and after):
-            escaped = json.dumps(text)[1:-1]
-            return f"{before}{escaped}{after}"
-        return f"{before}{json.dumps(value)}{after}"
+        text = json.dumps(value)
+        if not _inside_text(match):
+            return text
+        return text[1:-1] if isinstance(value, str) else json.dumps(text)[1:-1]
 
     template = str(transformer["InputTemplate"])
     text = _PLACEHOLDER.sub(filled, template)

@@ -1,21 +1,23 @@
 """Calls that were taken on and are made later: kept in a queue of the server's own, made again when they fail.
 
-A call that fails is made twice more, after one minute and after two, as Lambda does it; then it goes to the function's
-dead-letter queue, where it has one. A server that is killed makes the calls that it had under way once more.
+A call that fails is made twice more, after one minute and after two, as Lambda does it, unless the function's
+EventInvokeConfig says otherwise; one that the function's concurrency leaves no room for waits. Then it goes where the
+function sends what has failed. A server that is killed makes the calls that it had under way once more.
 """
 
 import base64
 import json
 import logging
 import threading
+from dataclasses import replace
 from typing import Any
 
-from selfmaker import clock
-from selfmaker.aws.arn import parse
+from selfmaker import clock, ids
 from selfmaker.aws.errors import AwsError
 from selfmaker.aws.port import Port
-from selfmaker.errors import Invalid
 from selfmaker.functions.functions import Functions
+from selfmaker.lambda_ import destination
+from selfmaker.lambda_.destination import Ended
 from selfmaker.store.queues import Message, QueueMessages, Reception
 
 _log = logging.getLogger(__name__)
@@ -24,14 +26,17 @@ QUEUE = "selfmaker:function-events"  # no ARN: no client reaches it
 
 _HELD = 1000.0  # seconds for which a call is ours: more than a function may take
 _RETRIES = (60.0, 120.0)  # seconds until the next attempt
+_LONGEST_WAIT = 300.0  # seconds, for a function that has no room
+_OLDEST = 21_600  # seconds
 _LOOK_SECONDS = 0.05
 _MOST = 10
 
 
-def accept(messages: QueueMessages, region: str, target: str, event: bytes) -> None:
+def accept(messages: QueueMessages, region: str, target: str, event: bytes, request_id: str = "") -> None:
     """Keep a call; it is durable when this returns. ``target``: the function's name, and a qualifier after a colon."""
     now = clock.now()
-    body = json.dumps({"region": region, "target": target, "event": base64.b64encode(event).decode()})
+    told = {"region": region, "target": target, "event": base64.b64encode(event).decode(), "since": now}
+    body = json.dumps({**told, "id": request_id or ids.request_id()})
     messages.send([(Message(QUEUE, body, {}, {}, None, now, now), None)])
 
 
@@ -82,49 +87,63 @@ class AsynchronousCalls:
 
     def _make(self, port: Port, message: Message) -> None:
         try:
-            told = json.loads(message.body)
-            failure = _attempt(port, told)
-            if failure is not None:
-                _log.warning("call %d of %s failed: %s", message.received, told["target"], failure["message"])
-            if failure is None:
-                self._messages.delete(QUEUE, message.sequence, message.id)
-            elif message.received <= len(_RETRIES) and not failure["final"] and not self._closed.is_set():
-                wait = _RETRIES[message.received - 1]
-                self._messages.hide(QUEUE, message.sequence, message.receipt or "", wait)
-            elif not self._closed.is_set():
-                _to_dead_letters(port, told, failure)
-                self._messages.delete(QUEUE, message.sequence, message.id)
+            told = {"since": message.sent, "id": message.id, "attempts": 0, "waits": 0, **json.loads(message.body)}
+            config = _config(port, told)
+            ended, wait = _attempt(port, told, config)
+            if ended.condition != "Success":
+                reason = destination.message_of(ended.response) or ended.error
+                _log.warning("call %d of %s failed: %s", ended.attempts, ended.target, reason)
+            if self._closed.is_set() and ended.condition != "Success":
+                return  # the next server makes it again
+            if wait is not None:
+                self._again(told, ended, wait)
+            else:
+                destination.tell(port, ended, config)
+            self._messages.delete(QUEUE, message.sequence, message.id)
         except Exception:  # noqa: BLE001 - the outermost frame of a thread; the call stays and is made again
             _log.exception("a call of a function waits")
         finally:
             self._slots.release()
 
+    def _again(self, told: dict[str, Any], ended: Ended, wait: float) -> None:
+        """In the place of the call that has failed: the same one, later."""
+        reached = ended.response is not None
+        told = {**told, "attempts": ended.attempts, "waits": told["waits"] + (not reached)}
+        now = clock.now()
+        self._messages.send([(Message(QUEUE, json.dumps(told), {}, {}, None, now, now + wait), None)])
 
-def _attempt(port: Port, told: dict[str, Any]) -> dict[str, Any] | None:
-    """None when the call went well; else what went wrong, and whether that is final."""
-    request = {"FunctionName": told["target"], "Payload": base64.b64decode(told["event"])}
+
+def _config(port: Port, told: dict[str, Any]) -> dict[str, Any]:
+    """The EventInvokeConfig of what is called, or nothing."""
     try:
-        answer = port.call("lambda", "Invoke", request, told["region"])
+        return port.call("lambda", "GetFunctionEventInvokeConfig", {"FunctionName": told["target"]}, told["region"])
+    except AwsError:
+        return {}
+
+
+def _attempt(port: Port, told: dict[str, Any], config: dict[str, Any]) -> tuple[Ended, float | None]:
+    """How it went, and after how many seconds to try again; None: not any more."""
+    name, _, qualifier = told["target"].partition(":")
+    event = base64.b64decode(told["event"])
+    arn = f"arn:aws:lambda:{told['region']}:{port.account}:function:{name}:{qualifier or '$LATEST'}"
+    ended = Ended(told["region"], told["target"], arn, told["id"], event, told["attempts"], "RetriesExhausted", None)
+    left = told["since"] + config.get("MaximumEventAgeInSeconds", _OLDEST) - clock.now()
+    request = {"FunctionName": told["target"], "Payload": event}
+    try:
+        answer = port.call("lambda", "Invoke", request, told["region"], told["id"])
     except AwsError as error:
-        return {"message": error.message, "final": error.code == "ResourceNotFoundException"}
+        ended = replace(ended, error=error.message)
+        if error.code == "ResourceNotFoundException":
+            return ended, None
+        return _later(ended, min(_LONGEST_WAIT, 2.0 ** min(told["waits"], 20)), left)
+    ended = replace(ended, response=answer, attempts=told["attempts"] + 1)
     if "FunctionError" not in answer:
-        return None
-    document = json.loads(answer["Payload"])
-    return {"message": str(document.get("errorMessage", "")), "final": False}
+        return replace(ended, condition="Success"), None
+    if ended.attempts > config.get("MaximumRetryAttempts", len(_RETRIES)):
+        return ended, None
+    return _later(ended, _RETRIES[min(ended.attempts, len(_RETRIES)) - 1], left)
 
 
-def _to_dead_letters(port: Port, told: dict[str, Any], failure: dict[str, Any]) -> None:
-    name = told["target"].partition(":")[0]
-    try:
-        function = port.call("lambda", "GetFunctionConfiguration", {"FunctionName": name}, told["region"])
-        target = function.get("DeadLetterConfig", {}).get("TargetArn")
-        if not target:
-            return
-        queue = parse(target)
-        text = {"DataType": "String", "StringValue": failure["message"][:1024] or "-"}
-        url = f"{port.endpoint}/{queue.account}/{queue.resource}"
-        body = base64.b64decode(told["event"]).decode()
-        request = {"QueueUrl": url, "MessageBody": body, "MessageAttributes": {"ErrorMessage": text}}
-        port.call("sqs", "SendMessage", request, queue.region)
-    except (AwsError, Invalid) as error:
-        _log.warning("a failed call of %s has no place: %s", name, error.message)
+def _later(ended: Ended, wait: float, left: float) -> tuple[Ended, float | None]:
+    """Again after ``wait``, unless the call is too old by then: it has ``left`` seconds."""
+    return (ended, wait) if wait < left else (replace(ended, condition="EventAgeExceeded"), None)

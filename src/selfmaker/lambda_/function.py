@@ -23,6 +23,7 @@ from selfmaker.store.tags import Tags
 KIND = "Function"
 VERSION = "FunctionVersion"
 ALIAS = "FunctionAlias"
+EVENT_INVOKE_CONFIG = "FunctionEventInvokeConfig"
 
 _LARGEST_DIRECT = 70_167_211
 _ELSEWHERE = ("Code", "Tags", "Publish", "PublishTo", "FunctionName", "RevisionId")
@@ -126,7 +127,7 @@ def delete_function(call: Call, request: Request) -> Output:
     arn = function_arn(call, name.name)
 
     def also(connection: Connection) -> None:
-        for kind in (VERSION, ALIAS):
+        for kind in (VERSION, ALIAS, EVENT_INVOKE_CONFIG):
             for row in resources.of_kind(connection, kind, call.region):
                 if row.name.partition(":")[0] == name.name:
                     resources.remove(connection, kind, call.region, row.name)

@@ -51,7 +51,7 @@ def _invoke(call: Call, request: Request) -> dict[str, Any]:
     if kind == "Event":
         if len(event) > _LONGEST_ASYNCHRONOUS:
             raise _too_large(len(event), _LONGEST_ASYNCHRONOUS)
-        accept(call.use(QueueMessages), call.region, _target(name), event)
+        accept(call.use(QueueMessages), call.region, _target(name), event, call.request_id)
         return {"StatusCode": 202, "Payload": b""}
     if len(event) > _LONGEST_EVENT:
         raise _too_large(len(event), _LONGEST_EVENT)

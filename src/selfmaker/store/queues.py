@@ -196,7 +196,8 @@ def move(
     """
     t, now = queue_messages.c, clock.now()
     query = select(queue_messages).where(t.queue == queue, t.visible <= now).order_by(t.sequence).limit(most)
-    moved, reached = 0, set()
+    moved = 0
+    reached: set[str] = set()
     for row in connection.execute(query).all():
         message = Message(**row._mapping)
         target = to or message.system.get(SOURCE)

@@ -239,7 +239,8 @@ def test_an_event_that_a_kill_cut_off_is_made_again(new_server, account_on) -> N
     code = (
         "import boto3, time\ns3 = boto3.client('s3')\n"
         "def handler(event, context):\n"
-        f"    s3.put_object(Bucket={account.bucket!r}, Key='runs/' + context.aws_request_id, Body=b'')\n"
+        "    run = f'runs/{time.time()}/{context.aws_request_id}'\n"
+        f"    s3.put_object(Bucket={account.bucket!r}, Key=run, Body=b'')\n"
         "    time.sleep(event)\n"
         f"    s3.put_object(Bucket={account.bucket!r}, Key='done', Body=b'')\n"
     )
@@ -258,7 +259,8 @@ def test_an_event_that_a_kill_cut_off_is_made_again(new_server, account_on) -> N
     while "done" not in account.keys(""):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert len(account.keys("runs/")) == 2
+    runs = [key.rpartition("/")[2] for key in account.keys("runs/")]
+    assert len(runs) == 2 and len(set(runs)) == 1  # one call, made twice
 
 
 def test_a_server_that_stops_waits_for_no_function(new_server) -> None:
@@ -278,3 +280,64 @@ def test_a_server_that_stops_waits_for_no_function(new_server) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     server.stop()  # raises when the server is still there after a minute
+
+
+def test_the_outcome_of_an_event_goes_where_the_function_says(client, make, account, server) -> None:
+    sqs = server.client("sqs")
+    queues = [sqs.create_queue(QueueName=account.unique("outcomes"))["QueueUrl"] for _ in range(2)]
+    heard, dead = (sqs.get_queue_attributes(QueueUrl=q, AttributeNames=["QueueArn"])["Attributes"] for q in queues)
+    name = make("index.fail", DeadLetterConfig={"TargetArn": dead["QueueArn"]})
+    destinations = {"OnSuccess": {"Destination": heard["QueueArn"]}, "OnFailure": {"Destination": heard["QueueArn"]}}
+    kept = client.put_function_event_invoke_config(
+        FunctionName=name, MaximumRetryAttempts=0, DestinationConfig=destinations
+    )
+    assert kept["FunctionArn"].endswith(f":{name}:$LATEST") and kept["DestinationConfig"] == destinations
+    sent = client.invoke(FunctionName=name, InvocationType="Event", Payload=b'{"n": 1}')
+    told = json.loads(sqs.receive_message(QueueUrl=queues[0], WaitTimeSeconds=20)["Messages"][0]["Body"])
+    assert told["requestPayload"] == {"n": 1}
+    assert told["requestContext"] == {
+        "requestId": sent["ResponseMetadata"]["RequestId"],
+        "functionArn": kept["FunctionArn"],
+        "condition": "RetriesExhausted",
+        "approximateInvokeCount": 1,
+    }
+    assert told["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
+    assert "errorMessage" in told["responsePayload"]
+    [letter] = sqs.receive_message(QueueUrl=queues[1], WaitTimeSeconds=20, MessageAttributeNames=["All"])["Messages"]
+    attributes = {key: value["StringValue"] for key, value in letter["MessageAttributes"].items()}
+    assert json.loads(letter["Body"]) == {"n": 1}
+    assert attributes == {
+        "RequestID": told["requestContext"]["requestId"],
+        "ErrorCode": "200",
+        "ErrorMessage": told["responsePayload"]["errorMessage"],
+    }
+
+    code = archive(index="def fail(event, context): return {'id': context.aws_request_id}")
+    client.update_function_code(FunctionName=name, ZipFile=code)
+    sent = client.invoke(FunctionName=name, InvocationType="Event", Payload=b"[]")
+    told = json.loads(sqs.receive_message(QueueUrl=queues[0], WaitTimeSeconds=20)["Messages"][0]["Body"])
+    assert told["requestContext"]["condition"] == "Success"
+    assert told["responsePayload"] == {"id": sent["ResponseMetadata"]["RequestId"]}
+
+
+def test_how_events_are_made_is_kept_changed_and_forgotten(client, make) -> None:
+    name = make()
+    assert refused(client.get_function_event_invoke_config, FunctionName=name) == "ResourceNotFoundException"
+    assert refused(client.put_function_event_invoke_config, FunctionName=name) == "InvalidParameterValueException"
+    topic = {"OnFailure": {"Destination": "arn:aws:sns:us-east-1:123456789012:topic"}}
+    request = {"FunctionName": name, "DestinationConfig": topic}
+    assert refused(client.put_function_event_invoke_config, **request) == "InvalidParameterValueException"
+    client.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=1)
+    client.update_function_event_invoke_config(FunctionName=name, MaximumEventAgeInSeconds=60)
+    [kept] = client.list_function_event_invoke_configs(FunctionName=name)["FunctionEventInvokeConfigs"]
+    assert (kept["MaximumRetryAttempts"], kept["MaximumEventAgeInSeconds"]) == (1, 60)
+    client.put_function_event_invoke_config(FunctionName=name, MaximumEventAgeInSeconds=90)
+    kept = client.get_function_event_invoke_config(FunctionName=name)
+    assert "MaximumRetryAttempts" not in kept and kept["MaximumEventAgeInSeconds"] == 90
+    client.delete_function_event_invoke_config(FunctionName=name)
+    assert refused(client.delete_function_event_invoke_config, FunctionName=name) == "ResourceNotFoundException"
+
+
+def test_decimals_are_numbers_in_an_answer(client, make) -> None:
+    code = "from decimal import Decimal as D\ndef handler(event, context): return [D('1.50'), D('7'), D('-0')]"
+    assert invoke(client, make(code=archive(index=code)))[0] == [1.5, 7, 0]

@@ -7,6 +7,7 @@ tells that all it printed has been read.
 
 from __future__ import annotations
 
+import decimal
 import importlib
 import json
 import logging
@@ -146,7 +147,7 @@ def _call(handler: Callable[[Any, Any], Any], event: bytes, context: Context) ->
         stack = _stack(error)
         return "error", _problem(type(error).__name__, str(error), stack, context.aws_request_id)
     try:
-        body = json.dumps(result, ensure_ascii=False).encode("utf-8", "replace")
+        body = json.dumps(result, ensure_ascii=False, default=_number).encode("utf-8", "replace")
     except (TypeError, ValueError, RecursionError) as error:
         told = f"Unable to marshal response: {error}"
         return "error", _problem("Runtime.MarshalError", told, [], context.aws_request_id)
@@ -154,6 +155,14 @@ def _call(handler: Callable[[Any, Any], Any], event: bytes, context: Context) ->
         told = f"Response payload size exceeded maximum allowed payload size ({LONGEST_RESULT} bytes)."
         return "error", _problem("Function.ResponseSizeTooLarge", told)
     return "result", body
+
+
+def _number(value: Any) -> Any:
+    """Decimals, as DynamoDB's clients return them, are numbers in an answer, as they are on AWS."""
+    if isinstance(value, decimal.Decimal):
+        whole = value.is_finite() and value == value.to_integral_value()
+        return int(value) if whole else float(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def _stack(error: BaseException) -> list[str]:
