@@ -1,7 +1,9 @@
 import fcntl
+import io
 import json
 import os
 import subprocess
+import tarfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -336,3 +338,39 @@ def test_the_marker_holds_no_index_with_its_password(
     assert json.loads((extended.prefix / MARKER).read_text())["packages"] == {"alpha": "1.0", "beta": "1.5"}
     found = [path for path in extended.prefix.rglob("*") if path.is_file() and b"secret@" in path.read_bytes()]
     assert found == []
+
+
+BACKEND = """
+import os, zipfile
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    info, name = "delta-3.0.dist-info", "delta-3.0-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
+        wheel.writestr("delta.py", "VERSION = 'built'")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: delta\\nVersion: 3.0\\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return name
+"""
+
+
+def test_only_a_request_that_says_so_has_packages_built_from_source(
+    environments: Environments, request_for: Requests, run_in: Run, wheels: Path
+) -> None:
+    """As an image of the user's own does: the training toolkit, for one, is there as source only."""
+    files = {
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        "backend.py": BACKEND,
+        "PKG-INFO": "Metadata-Version: 2.1\nName: delta\nVersion: 3.0\n",
+    }
+    with tarfile.open(wheels / "delta-3.0.tar.gz", "w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"delta-3.0/{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    lines: list[str] = []
+    with pytest.raises(Unavailable, match="delta"):
+        environments.build(request_for("delta"), lines.append)
+    assert not any("nearest versions" in line for line in lines)  # no version was asked for
+    environment = environments.build(request_for("delta", compiles=True), lines.append)
+    assert run_in(environment, "import delta; print(delta.VERSION)") == "built"

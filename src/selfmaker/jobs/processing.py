@@ -16,6 +16,7 @@ from selfmaker.jobs.folder import JobFolder
 from selfmaker.jobs.spec import JobSpec
 from selfmaker.jobs.surroundings import MountRow, Surroundings
 from selfmaker.objects.uri import join_s3_uri
+from selfmaker.runtimes.catalog import declared_entrypoint
 from selfmaker.store.jobs import Job
 
 CONTINUOUS = "Continuous"
@@ -32,7 +33,8 @@ class ProcessingKind:
     def prepare(self, job: Job, folder: JobFolder) -> None:
         spec = JobSpec.from_json(job.spec)
         hosts = [self._host(job, spec, folder, index) for index in range(len(spec.hosts))]
-        argv = [*spec.entrypoint, *spec.arguments] if spec.entrypoint else None
+        entrypoint = spec.entrypoint or declared_entrypoint(spec.image)
+        argv = [*entrypoint, *spec.arguments] if entrypoint else None
         folder.write_plan(self._around.plan(spec, hosts, argv=argv, directory="/", kind=outcome.PROCESSING))
 
     def tick(self, job: Job, folder: JobFolder) -> None:

@@ -1,6 +1,7 @@
 """Training jobs, as a kind of job: how one is laid out, and how what it made is published."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from selfmaker.jobs.pipe_channels import pipe_channel
 from selfmaker.jobs.spec import JobSpec
 from selfmaker.jobs.surroundings import MountRow, Surroundings, gpus_of_host
 from selfmaker.objects.uri import join_s3_uri
-from selfmaker.runtimes.catalog import runtime_for
+from selfmaker.runtimes.catalog import runtime_for, script_programs
 from selfmaker.store.jobs import Job
 from selfmaker.store.metrics import Metric, Sample
 
@@ -115,10 +116,14 @@ class TrainingKind:
         """The user's program, unpacked; None where an entry point or the image itself says what to run."""
         if spec.entrypoint or spec.arguments:
             return None
-        settings = script_mode.settings(spec.hyperparameters, spec.environment)
+        own = script_programs(spec.image)
+        variables = {**(own.variables if own else {}), **spec.environment}
+        settings = script_mode.settings(spec.hyperparameters, variables)
         if settings is None:
             return None
         source = folder.path / "hosts" / "source"
+        if own is not None and own.directory == script_mode.CODE_DIRECTORY:
+            shutil.copytree(own.folder, source, dirs_exist_ok=True)
         bring(self._around.objects, settings.submit_directory, spec.channels, source)
         return Script(source, settings, script_mode.command(settings, source))
 

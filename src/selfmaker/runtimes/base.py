@@ -38,8 +38,8 @@ class EnvironmentRequest:
     """What to install: a Python version (``3.10``), requirements as pip spells them, and a name for people that is
     safe as a file name. ``notes``: how the request itself differs from the image. ``without``: dependencies of the
     requirements that are left out. ``cpu_builds``: packages of which builds for the CPU are wanted, where package
-    indexes have builds for GPUs; the first is the one that the others belong to. ``programs`` go with the environment
-    as they are."""
+    indexes have builds for GPUs; the first is the one that the others belong to. ``compiles``: whether a package that
+    there is only as source may be built from it. ``programs`` go with the environment as they are."""
 
     name: str
     python: str
@@ -47,6 +47,7 @@ class EnvironmentRequest:
     notes: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     cpu_builds: tuple[str, ...] = ()
+    compiles: bool = False
     programs: Programs | None = None
 
 

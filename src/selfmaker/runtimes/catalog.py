@@ -8,9 +8,9 @@ from pathlib import Path
 
 from selfmaker.errors import NotFound
 from selfmaker.runtimes import absent
-from selfmaker.runtimes.base import Runtime
+from selfmaker.runtimes.base import Programs, Runtime
 from selfmaker.runtimes.base_python import BasePython
-from selfmaker.runtimes.declared import DeclaredImages
+from selfmaker.runtimes.declared import DeclaredImage, DeclaredImages
 from selfmaker.runtimes.huggingface import Huggingface
 from selfmaker.runtimes.images import parse_image
 from selfmaker.runtimes.monitors import MONITORS, Monitor
@@ -20,7 +20,16 @@ from selfmaker.runtimes.sklearn import Sklearn
 from selfmaker.runtimes.tensorflow import Tensorflow
 from selfmaker.runtimes.xgboost import ALGORITHM_METRICS, Xgboost
 
-__all__ = ["RUNTIMES", "algorithm_metrics", "has_processing_program", "parse_image", "runtime_for", "use_images"]
+__all__ = [
+    "RUNTIMES",
+    "algorithm_metrics",
+    "declared_entrypoint",
+    "has_processing_program",
+    "parse_image",
+    "runtime_for",
+    "script_programs",
+    "use_images",
+]
 
 RUNTIMES: tuple[Runtime, ...] = (
     Sklearn(),
@@ -63,7 +72,20 @@ def runtime_for(uri: str) -> Runtime:
 
 def has_processing_program(uri: str) -> bool:
     """Whether the image has a program that a processing job without an entry point runs. Raises NotFound."""
-    return isinstance(runtime_for(uri), Monitor)
+    return isinstance(runtime_for(uri), Monitor) or bool(declared_entrypoint(uri))
+
+
+def declared_entrypoint(uri: str) -> tuple[str, ...]:
+    """The entry point of an image of the user's own; empty where it has none. Raises NotFound."""
+    runtime = runtime_for(uri)
+    return runtime.entrypoint if isinstance(runtime, DeclaredImage) else ()
+
+
+def script_programs(uri: str) -> Programs | None:
+    """What an image of the user's own brings for the script that its variable SAGEMAKER_PROGRAM names, where it has the
+    training toolkit start that: neither an entry point nor a ``train`` of its own. Raises NotFound."""
+    runtime = runtime_for(uri)
+    return runtime.script_programs() if isinstance(runtime, DeclaredImage) else None
 
 
 def algorithm_metrics(uri: str) -> tuple[tuple[str, str], ...]:

@@ -153,6 +153,8 @@ def _attempts(request: EnvironmentRequest, uv: Uv, log: Log) -> Iterator[_Attemp
             usable.append(working)
             if len(usable) <= MOST_PYTHONS:
                 yield _Attempt(working, exact=True)
+    if not any("==" in item for item in request.requirements):
+        return
     for interpreter in usable:
         yield _Attempt(interpreter, exact=False)
 
@@ -163,7 +165,8 @@ def _first_working(paths: Iterator[Path]) -> Interpreter | None:
 
 def _install(request: EnvironmentRequest, attempt: _Attempt, folder: Path, uv: Uv, log: Log) -> None:
     python = folder / "bin" / "python"
-    arguments = ["--only-binary", ":all:", *_without(request, folder)]
+    binary = _uv_only_binary() if request.compiles else ("--only-binary", ":all:")
+    arguments = [*binary, *_without(request, folder)]
     if request.cpu_builds:
         arguments += cpu_builds.FROM_PYTORCH
     exact = [item for item in request.requirements if "==" in item]

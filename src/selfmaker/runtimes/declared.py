@@ -19,6 +19,7 @@ from selfmaker.runtimes.base import Command, EnvironmentRequest, ImageReference,
 from selfmaker.runtimes.images import parse_image
 
 LATEST = "latest"
+CONTAINER = "container"
 TRAIN, SERVE = "train", "serve"
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", ".git")
 
@@ -39,7 +40,7 @@ class DeclaredImage:
     network: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
 
-    name = "container"
+    name = CONTAINER
     description = "an image declared by `selfmaker images add`"
 
     def matches(self, image: ImageReference) -> bool:
@@ -51,6 +52,7 @@ class DeclaredImage:
             python=self.python,
             requirements=(*self.requirements, "pip"),  # as Python's own images have it
             without=self.without,
+            compiles=True,
             programs=self._programs(),
         )
 
@@ -62,6 +64,13 @@ class DeclaredImage:
             return Command((f"{self.directory}/{TRAIN}",))
         installed = python.parent / TRAIN
         return Command((str(installed),)) if installed.is_file() else None
+
+    def script_programs(self) -> Programs | None:
+        """The programs, where SAGEMAKER_PROGRAM names what ``docker run IMAGE train`` starts: in an image that has
+        SageMaker's training toolkit, and no ``train`` before that."""
+        if self.entrypoint or (Path(self.programs) / TRAIN).is_file():
+            return None
+        return self._programs()
 
     def _programs(self) -> Programs:
         serve = (*self.entrypoint, SERVE)

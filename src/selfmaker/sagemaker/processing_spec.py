@@ -60,7 +60,7 @@ def _check(call: Call, request: Request) -> None:
     if not application.get("ContainerEntrypoint") and not has_processing_program(application["ImageUri"]):
         raise invalid(
             f"AppSpecification.ContainerEntrypoint is required: the image {application['ImageUri']} has no program of "
-            "its own to run."
+            "its own to run (an image that you declare has one by `entrypoint`)."
         )
     cluster = request["ProcessingResources"].get("ClusterConfig", {})
     found = {"InstanceType": instance_type(cluster), "InstanceCount": instance_count(cluster)}

@@ -3,17 +3,19 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from pathlib import Path
 
 from selfmaker.errors import SelfmakerError
 from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Mount
+from selfmaker.runtimes.declared import CONTAINER
 from selfmaker.runtimes.environments import Environments
 from selfmaker.serving.channel import Unanswered, WorkerFailed
 from selfmaker.serving.launcher import Launcher
 from selfmaker.serving.output_log import OutputLog
 from selfmaker.serving.variant import Variant
-from selfmaker.serving.worker.transport import Message
+from selfmaker.serving.worker.transport import EXECUTION_PARAMETERS, Message
 from selfmaker.serving.worker_plan import WorkerPlan
 from selfmaker.serving.worker_process import WorkerProcess
 from selfmaker.transform.host_plan import Container, HostPlan
@@ -21,7 +23,6 @@ from selfmaker.transform.host_plan import Container, HostPlan
 _log = logging.getLogger(__name__)
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-_TOO_MANY = 429
 
 
 class ModelUnfit(SelfmakerError):
@@ -36,6 +37,7 @@ class Chain:
         self._log = log
         self._loop = loop
         self._launcher = Launcher(ProcessExecutor(plan.sandbox), loop)
+        self._plans: list[WorkerPlan] = []
         self._variants: list[Variant] = []
 
     async def start(self) -> None:
@@ -44,6 +46,7 @@ class Chain:
             plans = [await asyncio.to_thread(self._worker_plan, container) for container in self._plan.containers]
         except SelfmakerError as error:
             raise ModelUnfit(f"ClientError: {error.message}") from error
+        self._plans = plans
         for number, plan in enumerate(plans):
             variant = Variant(f"container-{number + 1}", self._launch(plan), self._loop)
             variant.timeout = self._plan.sending.timeout
@@ -62,6 +65,17 @@ class Chain:
         await asyncio.gather(*(variant.stop() for variant in self._variants))
         self._launcher.close()
 
+    async def parameters(self) -> bytes | None:
+        """What the model's container says to GET /execution-parameters; None where it says nothing, or is no container
+        of the user's own, or one of several."""
+        if len(self._plans) != 1 or self._plans[0].framework != CONTAINER:
+            return None
+        try:
+            answer = await self._variants[0].submit(Message(EXECUTION_PARAMETERS, "", "", "", b""))
+        except Unanswered:
+            return None
+        return answer.body if answer.status == HTTPStatus.OK else None
+
     async def ask(self, payload: bytes, again: bool = True) -> Message:
         """The answer to one payload, tried ``again`` as often as the job allows when there is none or a status of 500
         and more. Raises Unanswered when there was none in the end."""
@@ -69,7 +83,7 @@ class Chain:
         for left in range(self._plan.sending.retries if again else 0, -1, -1):
             try:
                 answer = await self._once(payload)
-                if not left or (answer.status < 500 and answer.status != _TOO_MANY):
+                if not left or (answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS):
                     return answer
             except Unanswered as unanswered:
                 if not left:

@@ -9,6 +9,7 @@ import csv
 import os
 import sys
 import threading
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import uvloop
 from selfmaker.runtimes.catalog import use_images
 from selfmaker.serving.output_log import OutputLog
 from selfmaker.transform.chain import Chain, ModelUnfit
+from selfmaker.transform.execution_parameters import wanted
 from selfmaker.transform.host_plan import HostPlan
 from selfmaker.transform.pump import Pump
 from selfmaker.transform.splitting import MEGABYTE, SINGLE_RECORD
@@ -50,13 +52,16 @@ async def _transform(plan: HostPlan, loop: asyncio.AbstractEventLoop) -> list[st
         data_log.say(f"{stamp}:[sagemaker logs]: {text}")
 
     sending = plan.sending
-    strategy = "SINGLE_RECORD" if sending.strategy == SINGLE_RECORD else "MULTI_RECORD"
-    limit = f"{sending.limit / MEGABYTE:g}"
     if not plan.objects:
         return []
     chain = Chain(plan, log, loop)
     try:
         await chain.start()
+        if plan.asks and (told := await chain.parameters()) is not None:
+            sending = wanted(sending, plan.asks, told)
+            plan = replace(plan, sending=sending)
+        strategy = "SINGLE_RECORD" if sending.strategy == SINGLE_RECORD else "MULTI_RECORD"
+        limit = f"{sending.limit / MEGABYTE:g}"
         say(f"MaxConcurrentTransforms={sending.concurrency}, MaxPayloadInMB={limit}, BatchStrategy={strategy}")
         return await Pump(plan, chain.ask, say).run()
     except ModelUnfit as unfit:

@@ -58,7 +58,8 @@ class Sending:
 
 @dataclass(frozen=True)
 class HostPlan:
-    """``workers`` is how many of each container; ``patience`` how many seconds one may take to load the model."""
+    """``workers`` is how many of each container; ``patience`` how many seconds one may take to load the model; ``asks``
+    are the parameters that the request leaves to a container of the user's own."""
 
     containers: tuple[Container, ...]
     objects: tuple[InputObject, ...]
@@ -74,6 +75,7 @@ class HostPlan:
     failure: str
     log: str
     data_log: str
+    asks: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -90,7 +92,7 @@ class HostPlan:
             for container in values["containers"]
         )
         values["objects"] = tuple(InputObject(**given) for given in values["objects"])
-        values["hidden"] = tuple(values["hidden"])
+        values["hidden"], values["asks"] = tuple(values["hidden"]), tuple(values.get("asks", ()))
         return cls(**values)
 
     def output(self, number: int) -> Path:

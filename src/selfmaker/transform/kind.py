@@ -25,6 +25,7 @@ from selfmaker.serving.preparation import Around, Preparation, container_variabl
 from selfmaker.serving.spec import ModelSpec
 from selfmaker.store.jobs import Job
 from selfmaker.transform.data_processing import Filters
+from selfmaker.transform.execution_parameters import left_open
 from selfmaker.transform.host_plan import Container, HostPlan, InputObject, Sending
 from selfmaker.transform.splitting import MEGABYTE, MULTI_RECORD, NONE, SINGLE_RECORD, TOGETHER
 
@@ -151,6 +152,7 @@ class TransformKind:
             failure=str(Layout(place / "ml").failure),
             log=str(folder.log(name)),
             data_log=str(data_log),
+            asks=left_open(job.document),
         )
         for made in (plan.outputs, plan.runs):
             Path(made).mkdir(parents=True)

@@ -23,7 +23,8 @@ MODEL = json.loads(pathlib.Path("/opt/ml/model/model.json").read_text())
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
-        self.answer(200, b"")
+        parameters = {"MaxConcurrentTransforms": 1, "MaxPayloadInMB": 2, "BatchStrategy": "SINGLE_RECORD"}
+        self.answer(200, json.dumps(parameters).encode() if self.path == "/execution-parameters" else b"")
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         if body == "die":
@@ -230,6 +231,8 @@ def test_batch_transform_sends_to_serve(declared, model):
     waiter.wait(TransformJobName=name, WaiterConfig={"Delay": 1})
     answer = json.loads(declared.get(f"s3://{declared.bucket}/{name}/out/rows.csv.out"))
     assert answer[:3] == ["/invocations", "1,2\n3,4\n", "text/csv"]
+    said = "\n".join(declared.log(name, "/aws/sagemaker/TransformJobs"))
+    assert "MaxConcurrentTransforms=1, MaxPayloadInMB=2, BatchStrategy=SINGLE_RECORD" in said
 
 
 CLASSIC = {
@@ -339,3 +342,44 @@ def test_an_image_without_programs_runs_what_its_packages_bring(account, tmp_pat
     described = account.train(AlgorithmSpecification=specification)
     assert "no algorithm of its own" in described["FailureReason"]
     account.succeed(AlgorithmSpecification={**specification, "ContainerEntrypoint": ["python3", "-c", "print(1)"]})
+
+
+@pytest.mark.frameworks
+def test_processing_without_an_entry_point_runs_the_image_s_own(account, tmp_path):
+    """As `docker run IMAGE ARGUMENTS` does, also where the image has its programs in /opt/ml/code."""
+    main = "import os, sys\nprint('main', sys.argv[1:], os.getcwd(), os.environ['IMAGE_SAYS'])\n"
+    declaration = DECLARATION.replace("mine:1", "processor").replace("/opt/mine", "/opt/ml/code")
+    entered = declaration.replace("programs", 'entrypoint = ["python3", "main.py"]\nprograms')
+    add(account.server, write(tmp_path, entered, **{"main.py": main}))
+    name = account.unique("processing")
+    account.sagemaker.create_processing_job(
+        ProcessingJobName=name,
+        RoleArn=account.role,
+        AppSpecification={"ImageUri": "processor", "ContainerArguments": ["--one", "two"]},
+        ProcessingResources={"ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}},
+    )
+    waiter = account.sagemaker.get_waiter("processing_job_completed_or_stopped")
+    waiter.wait(ProcessingJobName=name, WaiterConfig={"Delay": 1})
+    said = account.log(name, "/aws/sagemaker/ProcessingJobs")
+    assert "main ['--one', 'two'] /opt/ml/code hello" in said
+
+
+@pytest.mark.frameworks
+def test_an_image_with_the_training_toolkit_runs_the_script_that_its_variable_names(account, tmp_path):
+    """AWS's own recipe: `pip install sagemaker-training`, the script in /opt/ml/code, ENV SAGEMAKER_PROGRAM."""
+    script = "import helper, os, sys\nprint('script', sys.argv[1:], helper.WHO, os.environ['SM_MODEL_DIR'])\n"
+    declaration = DECLARATION.replace("mine:1", "toolkit").replace("/opt/mine", "/opt/ml/code")
+    folder = write(tmp_path, f'{declaration}SAGEMAKER_PROGRAM = "my_train.py"\n', **{"my_train.py": script})
+    for name in ("train", "serve"):
+        (folder / "program" / name).unlink()
+    add(account.server, folder)
+    image = {"TrainingImage": "toolkit", "TrainingInputMode": "File"}
+    job = account.succeed(AlgorithmSpecification=image, HyperParameters={"epochs": "3"})
+    assert "script ['--epochs', '3'] helper /opt/ml/model" in account.log(job["TrainingJobName"])
+    other = account.succeed(
+        {"other.py": "import helper\nprint('other', helper.WHO)"},
+        AlgorithmSpecification=image,
+        HyperParameters={},
+        Environment={"SAGEMAKER_PROGRAM": "other.py"},
+    )
+    assert "other helper" in account.log(other["TrainingJobName"])

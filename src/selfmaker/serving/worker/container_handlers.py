@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from .handlers import ATTRIBUTES, Handlers, RequestError
-from .transport import Message
+from .transport import EXECUTION_PARAMETERS, Message
 
 PORT = 8080
 _PAUSE = 0.02  # seconds between looks whether the program is ready
@@ -50,6 +50,9 @@ class ContainerHandlers(Handlers):
             time.sleep(_PAUSE)
 
     def respond(self, request: Message) -> Message:
+        if request.status == EXECUTION_PARAMETERS:
+            response, body = self._ask("GET", "/execution-parameters", b"", {})
+            return Message(response.status, "", "", "", body)
         headers = {"Content-Length": str(len(request.body))}
         named = (("Content-Type", request.content_type), ("Accept", request.accept), (ATTRIBUTES, request.attributes))
         headers.update({name: value for name, value in named if value})

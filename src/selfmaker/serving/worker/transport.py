@@ -18,6 +18,7 @@ from typing import NamedTuple
 REQUEST, RESPONSE, READY, FAILED = 1, 2, 3, 4
 BEGIN, PART, CANCEL = 5, 6, 7
 START = 8  # to a spare worker: what it is to serve
+EXECUTION_PARAMETERS = 1  # as a request's status: what the container wants of batch transform is asked
 BATCHES = b" batches"  # at the end of READY's text: what comes together is predicted together
 
 _HEAD = struct.Struct("!IBI")
@@ -28,7 +29,8 @@ _RECEIVE = 1 << 18
 
 
 class Message(NamedTuple):
-    """A request (``status`` 0) or a response. ``accept`` is empty in a response; header values are text."""
+    """A request (``status`` 0, or EXECUTION_PARAMETERS) or a response. ``accept`` is empty in a response; header values
+    are text."""
 
     status: int
     content_type: str

@@ -66,7 +66,7 @@ def _bias(job: Job, data: Table, metrics: Any, predicted: pd.Series | None) -> d
                 values=_values(data.label, label.rows),
                 predicted=None if predicted is None else _predicted(predicted, data.label, wanted),
                 group=None if group is None else group.astype(str).to_numpy(),
-                features=data.features,
+                features=data.features.drop(columns=column.name, errors="ignore"),
             )
             entry = {"value_or_threshold": part.words, "metrics": bias.measure(case, metrics, names)}
             found.setdefault(str(column.name), []).append(entry)

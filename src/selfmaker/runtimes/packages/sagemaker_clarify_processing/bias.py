@@ -1,7 +1,7 @@
 """The bias metrics, by the formulas of AWS's developer guide ("Pre-training Bias Metrics" and "Post-training...").
 
-``d`` is the facet that is looked at (the disadvantaged one), ``a`` all others. Where a denominator is nothing, so is
-the metric: infinite, or no number.
+``d`` is the facet that is looked at (the disadvantaged one), ``a`` all others. As in AWS's container, nothing divided by
+nothing is nothing, what else is divided by it infinite, and distributions are compared where both have something.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import StandardScaler
 
 NEIGHBORS = 5
+FEW = 10  # others among whom one neighbor must do
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Case:
 
 def _ratio(numerator: float, denominator: float) -> float:
     if denominator == 0:
-        return math.inf if numerator > 0 else math.nan if numerator == 0 else -math.inf
+        return 0.0 if numerator == 0 else math.copysign(math.inf, numerator)
     return float(numerator) / float(denominator)
 
 
@@ -53,8 +53,9 @@ def _share(positive: Any) -> float:
 
 def _distributions(case: Case) -> tuple[Any, Any]:
     values = np.unique(case.values)
-    ours = [np.array([(part == value).sum() for value in values], dtype=float) for part in _split(case, case.values)]
-    return ours[0] / max(1.0, ours[0].sum()), ours[1] / max(1.0, ours[1].sum())
+    a, d = (np.array([(part == value).sum() for value in values], dtype=float) for part in _split(case, case.values))
+    both = (a > 0) & (d > 0)
+    return a[both] / max(1.0, a.sum()), d[both] / max(1.0, d.sum())
 
 
 def _split(case: Case, column: Any) -> tuple[Any, Any]:
@@ -62,16 +63,29 @@ def _split(case: Case, column: Any) -> tuple[Any, Any]:
 
 
 def _divergence(p: Any, q: Any) -> float:
-    there = p > 0
-    if (q[there] == 0).any():
-        return math.inf
-    return float((p[there] * np.log(p[there] / q[there])).sum())
+    return float((p * np.log(p / q)).sum())
 
 
-def _jensen_shannon(case: Case) -> float:
+def _norm(case: Case, order: float) -> float | None:
+    """Of the difference of the distributions; None where no label is in both."""
+    p, q = _distributions(case)
+    return float(np.linalg.norm(p - q, order)) if len(p) else None
+
+
+def _kullback_leibler(case: Case) -> float | None:
+    p, q = _distributions(case)
+    return _divergence(p, q) if len(p) else None
+
+
+def _variation(case: Case) -> float | None:
+    distance = _norm(case, 1)
+    return None if distance is None else distance / 2
+
+
+def _jensen_shannon(case: Case) -> float | None:
     p, q = _distributions(case)
     middle = (p + q) / 2
-    return (_divergence(p, middle) + _divergence(q, middle)) / 2
+    return None if not len(p) else (_divergence(p, middle) + _divergence(q, middle)) / 2
 
 
 def _disparity(case: Case, positive: Any) -> float | None:
@@ -84,10 +98,7 @@ def _disparity(case: Case, positive: Any) -> float | None:
         rejected, accepted = rows & ~positive, rows & positive
         of_rejected = _ratio((rejected & case.facet).sum(), rejected.sum())
         of_accepted = _ratio((accepted & case.facet).sum(), accepted.sum())
-        difference = (0.0 if math.isnan(of_rejected) else of_rejected) - (
-            0.0 if math.isnan(of_accepted) else of_accepted
-        )
-        total += rows.sum() * difference
+        total += rows.sum() * (of_rejected - of_accepted)
     return total / len(positive)
 
 
@@ -96,10 +107,9 @@ def _flip_test(case: Case) -> float | None:
     if case.features is None or not case.facet.any() or case.facet.all():
         return None
     numbers = pd.get_dummies(case.features).fillna(0).to_numpy(dtype=float)
-    scaled = StandardScaler().fit_transform(numbers)
-    others = scaled[~case.facet]
-    search = NearestNeighbors(n_neighbors=min(NEIGHBORS, len(others))).fit(others)
-    near = search.kneighbors(scaled[case.facet], return_distance=False)
+    others = numbers[~case.facet]
+    search = NearestNeighbors(n_neighbors=NEIGHBORS if len(others) > FEW else 1).fit(others)
+    near = search.kneighbors(numbers[case.facet], return_distance=False)
     counterparts = case.predicted[~case.facet][near].mean(axis=1) > 0.5
     own = case.predicted[case.facet]
     return float(((counterparts & ~own).sum() - (~counterparts & own).sum()) / len(own))
@@ -113,7 +123,7 @@ def _entropy(case: Case) -> float:
 
 def _difference(measure: Callable[[Any, Any], float], case: Case) -> float:
     a, d = _both(measure, case)
-    return a - d
+    return 0.0 if a == d else a - d  # infinite both, too
 
 
 def _recall(label: Any, predicted: Any) -> float:
@@ -158,10 +168,10 @@ PRE_TRAINING: dict[str, tuple[str, Metric]] = {
     "CI": ("Class Imbalance (CI)", _imbalance),
     "DPL": ("Difference in Positive Proportions in Labels (DPL)", _labels_difference),
     "JS": ("Jensen-Shannon Divergence (JS)", _jensen_shannon),
-    "KL": ("Kullback-Liebler Divergence (KL)", lambda c: _divergence(*_distributions(c))),
-    "KS": ("Kolmogorov-Smirnov Distance (KS)", lambda c: float(np.abs(np.subtract(*_distributions(c))).max())),
-    "LP": ("L-p Norm (LP)", lambda c: float(np.linalg.norm(np.subtract(*_distributions(c))))),
-    "TVD": ("Total Variation Distance (TVD)", lambda c: float(np.abs(np.subtract(*_distributions(c))).sum() / 2)),
+    "KL": ("Kullback-Liebler Divergence (KL)", _kullback_leibler),
+    "KS": ("Kolmogorov-Smirnov Distance (KS)", lambda c: _norm(c, math.inf)),
+    "LP": ("L-p Norm (LP)", lambda c: _norm(c, 2)),
+    "TVD": ("Total Variation Distance (TVD)", _variation),
 }
 POST_TRAINING: dict[str, tuple[str, Metric]] = {
     "AD": ("Accuracy Difference (AD)", lambda c: _difference(lambda y, p: _share(y == p), c)),
@@ -198,11 +208,19 @@ def measure(case: Case, metrics: dict[str, tuple[str, Metric]], wanted: Any) -> 
         value = metric(case)
         entry: dict[str, Any] = {"name": name, "description": description}
         if value is None:
-            missing = "Group variable is empty or not provided" if name.startswith("CDD") else "There are no features"
-            entry.update({"value": None, "error": missing})
+            entry.update({"value": None, "error": _missing(name)})
+        elif math.isnan(value):
+            entry.update({"value": None, "error": f"{name} is not defined for these rows"})
         else:
-            entry["value"] = value if math.isfinite(value) else None
-            if not math.isfinite(value):
-                entry["error"] = f"The value is {value}"
+            entry["value"] = value if math.isfinite(value) else str(value).replace("inf", "Infinity")
         found.append(entry)
     return found
+
+
+def _missing(name: str) -> str:
+    """Why there is no value."""
+    if name.startswith("CDD"):
+        return "Group variable is empty or not provided"
+    if name == "FT":
+        return "There are no features, or no rows beside the facet's"
+    return "No instance of common facet found, dataset may be too small"

@@ -41,12 +41,17 @@ def _bias(analysis: Mapping[str, Any], baseline: Mapping[str, Any]) -> Iterator[
 def _metrics(section: Mapping[str, Any]) -> dict[tuple[str, str, str], tuple[float | None, str]]:
     """Facet, group and metric -> value, and the group as the analysis calls it."""
     return {
-        (facet, _group(words), metric["name"]): (metric["value"], words)
+        (facet, _group(words), metric["name"]): (_number(metric["value"]), words)
         for facet, groups in (section.get("facets") or {}).items()
         for group in groups
         for words in [str(group["value_or_threshold"])]
         for metric in group["metrics"]
     }
+
+
+def _number(value: Any) -> float | None:
+    """What is infinite stands in the analysis as a text."""
+    return float(value) if isinstance(value, str) else value
 
 
 def _group(words: str) -> str:
