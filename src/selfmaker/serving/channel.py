@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -94,6 +95,7 @@ class SocketChannel(asyncio.Protocol):
         self.freed: Callable[[Channel], None] = _nothing
         self.lost: Callable[[Channel], None] = _nothing
         self.ready: asyncio.Future[None] = loop.create_future()
+        self.ready.add_done_callback(_looked_at)  # whoever would have waited for it may have given up
         self._decoder = transport.Decoder()
         self._transport: asyncio.Transport | None = None
         self._loop = loop
@@ -101,6 +103,16 @@ class SocketChannel(asyncio.Protocol):
         self._outbox: list[bytes] = []
         self._cut = asyncio.Event()
         self._cut.set()
+
+    async def attach(self, accepted: socket.socket) -> None:
+        """Speak over ``accepted``, which the event loop owns from now on. Whoever is cancelled here finds the line up,
+        to be closed: uvloop would drop it without ``connection_lost``, for which ``closed`` waits."""
+        attaching = asyncio.ensure_future(self._loop.connect_accepted_socket(lambda: self, accepted))
+        try:
+            await asyncio.shield(attaching)
+        except asyncio.CancelledError:
+            await asyncio.wait([attaching])
+            raise
 
     def send(self, ticket: Ticket) -> None:
         self.outstanding.append(ticket)
@@ -186,6 +198,11 @@ class SocketChannel(asyncio.Protocol):
             self.ready.set_exception(LineCut("the worker ended before its model was loaded"))
         self.lost(self)
         self._cut.set()
+
+
+def _looked_at(ready: "asyncio.Future[None]") -> None:
+    if not ready.cancelled():
+        ready.exception()
 
 
 def _nothing(_: Channel) -> None:

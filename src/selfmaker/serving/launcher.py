@@ -62,9 +62,7 @@ class Launcher:
             connected = await self._accepted(listener, process)
             if connected is None:
                 raise WorkerFailed("it ended before it was wanted")
-            channel = process.channel
-            await self._loop.connect_accepted_socket(lambda: channel, connected)
-            channel.ready.add_done_callback(_looked_at)  # nobody waits for it until the spare is wanted
+            await process.channel.attach(connected)
         except BaseException:
             await _undone(process, run)
             raise
@@ -167,7 +165,7 @@ class Launcher:
         connected = await self._accepted(listener, process)
         if connected is None:
             raise WorkerFailed(why(process.ended.result(), log))
-        await self._loop.connect_accepted_socket(lambda: process.channel, connected)
+        await process.channel.attach(connected)
         await self._until_loaded(process, log)
 
     async def _until_loaded(self, process: WorkerProcess, log: OutputLog) -> None:
@@ -217,11 +215,6 @@ async def _undone(process: WorkerProcess | None, run: Path) -> None:
         await asyncio.wait([process.ended])
         await process.channel.closed()
     shutil.rmtree(run, ignore_errors=True)
-
-
-def _looked_at(ready: "asyncio.Future[None]") -> None:
-    if not ready.cancelled():
-        ready.exception()
 
 
 def _too_slow(patience: float) -> WorkerFailed:
