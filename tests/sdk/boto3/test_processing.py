@@ -285,4 +285,4 @@ def test_two_things_have_no_place_in_common(processing, account):
     inside = processing.input("inside", uri, "/opt/ml/processing/in/deeper")
     looks = "import os; assert sorted(os.listdir('/opt/ml/processing/in')) == ['a.csv', 'deeper']"
     described = processing.ended(processing.create(looks, ProcessingInputs=[inside, one]))
-    assert described["ProcessingJobStatus"] == "Completed", described
+    assert described["ProcessingJobStatus"] == "Completed", described.get("FailureReason")
