@@ -192,14 +192,15 @@ def publish(call: Call, function: Resource, changes: Mapping[str, Any]) -> tuple
     versions = versions_of(call, function.name)
     document = {**function.document, **changes}
     if versions:
-        last = versions[-1]
-        if (last.document, last.state["code"]) == (document, function.state["code"]):
+        last, revision = versions[-1], function.state["revision"]
+        same = (last.document, last.state["code"]) == (document, function.state["code"])
+        if same or last.state.get("published") == revision:
             return last.name.partition(":")[2], last
     while True:
         counted = call.use(Resources).get(KIND, call.region, function.name).state.get("versions", 0) + 1
         number, now = str(counted), clock.now()
         arn = function_arn(call, function.name, number)
-        state = {**function.state, "changed": now}
+        state = {**function.state, "changed": now, "published": function.state["revision"]}
         row = Resource(VERSION, call.region, f"{function.name}:{number}", arn, "Active", now, now, document, state)
 
         def also(connection: Connection, counted: int = counted) -> None:

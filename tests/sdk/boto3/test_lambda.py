@@ -341,3 +341,11 @@ def test_how_events_are_made_is_kept_changed_and_forgotten(client, make) -> None
 def test_decimals_are_numbers_in_an_answer(client, make) -> None:
     code = "from decimal import Decimal as D\ndef handler(event, context): return [D('1.50'), D('7'), D('-0')]"
     assert invoke(client, make(code=archive(index=code)))[0] == [1.5, 7, 0]
+
+
+def test_what_has_not_changed_since_is_no_new_version(client, make) -> None:
+    name = make()
+    assert client.publish_version(FunctionName=name, Description="first")["Version"] == "1"
+    assert client.publish_version(FunctionName=name)["Version"] == "1"
+    client.update_function_configuration(FunctionName=name, Timeout=7)
+    assert client.publish_version(FunctionName=name)["Version"] == "2"

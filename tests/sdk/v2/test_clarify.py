@@ -257,3 +257,68 @@ def test_a_wrong_column_is_the_jobs_message(processor, session, data_config):
     with pytest.raises(Exception, match="terminal failure"):
         session.sagemaker_client.get_waiter("processing_job_completed_or_stopped").wait(ProcessingJobName=name)
     assert "no column 'no-such'" in processor.latest_job.describe()["ExitMessage"]
+
+
+def test_labels_of_json_lines_by_jmespath_whatever_the_headers_are(processor, session, place, bias_config, files):
+    bucket, key = place.removeprefix("s3://").split("/", 1)
+    lines = [json.dumps({"x": [woman, income], "was": {"right": right}}) for right, woman, income, _ in ROWS]
+    session.boto_session.client("s3").put_object(Bucket=bucket, Key=f"{key}/lines/rows.jsonl", Body="\n".join(lines))
+    config = clarify.DataConfig(
+        s3_data_input_path=f"{place}/lines/rows.jsonl",
+        s3_output_path=f"{place}/{uuid.uuid4().hex}",
+        label="was.right",
+        features="x",
+        headers=["woman", "income", "approved"],
+        dataset_type="application/jsonlines",
+    )
+    processor.run_pre_training_bias(config, bias_config, logs=False)
+    analysis = json.loads(files(config.s3_output_path)["analysis.json"])["pre_training_bias_metrics"]
+    assert analysis["label"] == "approved"
+    values = metrics(analysis)
+    rows = pd.DataFrame(ROWS, columns=HEADERS)
+    shares = rows.groupby("woman").approved.mean()
+    assert values["DPL"] == pytest.approx(shares[0] - shares[1])
+    assert values["CI"] == pytest.approx((rows.woman == 0).mean() - rows.woman.mean())
+
+
+def test_groups_without_the_one_or_the_other_outcome(processor, session, place, files):
+    """As AWS's container has it: nothing by nothing is nothing, labels that one side lacks are left out."""
+    rows = [(1, 0, 1), (1, 0, 1), (0, 0, 0), (0, 0, 1), (1, 1, 1), (1, 1, 0), (1, 1, 0), (1, 1, 1)]
+    bucket, key = place.removeprefix("s3://").split("/", 1)
+    text = "y,woman,p\n" + "\n".join(",".join(map(str, row)) for row in rows)
+    session.boto_session.client("s3").put_object(Bucket=bucket, Key=f"{key}/few/rows.csv", Body=text.encode())
+    config = clarify.DataConfig(
+        s3_data_input_path=f"{place}/few/rows.csv",
+        s3_output_path=f"{place}/{uuid.uuid4().hex}",
+        label="y",
+        predicted_label="p",
+        dataset_type="text/csv",
+    )
+    facet = clarify.BiasConfig(label_values_or_threshold=[1], facet_name="woman", facet_values_or_threshold=[1])
+    processor.run_bias(config, facet, model_config=None, logs=False)
+    analysis = json.loads(files(config.s3_output_path)["analysis.json"])
+    before, after = (metrics(analysis[f"{when}_training_bias_metrics"]) for when in ("pre", "post"))
+    assert (before["TVD"], before["KS"], before["LP"]) == (0.25, 0.5, 0.5)
+    assert (after["TE"], after["RD"], after["SD"], after["DCR"]) == ("Infinity", 0.5, -0.5, -2.0)
+    [group] = analysis["post_training_bias_metrics"]["facets"]["woman"]
+    [flips] = [metric for metric in group["metrics"] if metric["name"] == "FT"]
+    assert flips["value"] is None and "no features" in flips["error"]
+
+
+def test_a_baseline_is_a_record_of_the_dataset(processor, session, place, model, files):
+    bucket, key = place.removeprefix("s3://").split("/", 1)
+    lines = [json.dumps({"x": [woman, income]}) for _, woman, income, _ in ROWS[:3]]
+    session.boto_session.client("s3").put_object(Bucket=bucket, Key=f"{key}/some/rows.jsonl", Body="\n".join(lines))
+    config = clarify.DataConfig(
+        s3_data_input_path=f"{place}/some/rows.jsonl",
+        s3_output_path=f"{place}/{uuid.uuid4().hex}",
+        features="x",
+        headers=["woman", "income"],
+        dataset_type="application/jsonlines",
+    )
+    served = clarify.ModelConfig(model, 1, "ml.m5.large", accept_type="text/csv", content_type="text/csv")
+    shap = clarify.SHAPConfig(baseline=[{"x": [0, 40]}], num_samples=20, agg_method="mean_abs")
+    processor.run_explainability(config, served, shap, logs=False)
+    [explained] = json.loads(files(config.s3_output_path)["analysis.json"])["explanations"]["kernel_shap"].values()
+    assert explained["expected_value"] == pytest.approx(0.5)
+    assert explained["global_shap_values"]["woman"] == pytest.approx(0.0)  # all of these are men, as the baseline

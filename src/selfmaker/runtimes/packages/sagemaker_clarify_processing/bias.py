@@ -1,7 +1,7 @@
 """The bias metrics, by the formulas of AWS's developer guide ("Pre-training Bias Metrics" and "Post-training...").
 
-``d`` is the facet that is looked at (the disadvantaged one), ``a`` all others. As in AWS's container, nothing divided by
-nothing is nothing, what else is divided by it infinite, and distributions are compared where both have something.
+``d`` is the facet that is looked at (the disadvantaged one), ``a`` all others. As in AWS's container, nothing divided
+by nothing is nothing, all else divided by it infinite, and distributions are compared where both have something.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _disparity(case: Case, positive: Any) -> float | None:
 
 def _flip_test(case: Case) -> float | None:
     """How much more often the nearest of the others get a better prediction than a worse one."""
-    if case.features is None or not case.facet.any() or case.facet.all():
+    if case.features is None or case.features.empty:
         return None
     numbers = pd.get_dummies(case.features).fillna(0).to_numpy(dtype=float)
     others = numbers[~case.facet]
@@ -163,6 +163,8 @@ def _predicted_shares(case: Case) -> tuple[float, float]:
 
 Metric = Callable[[Case], "float | None"]
 
+_OF_ALL_ROWS = ("CDDL", "CDDPL", "GE")
+
 PRE_TRAINING: dict[str, tuple[str, Metric]] = {
     "CDDL": ("Conditional Demographic Disparity in Labels (CDDL)", lambda c: _disparity(c, c.label)),
     "CI": ("Class Imbalance (CI)", _imbalance),
@@ -205,16 +207,24 @@ def measure(case: Case, metrics: dict[str, tuple[str, Metric]], wanted: Any) -> 
     for name, (description, metric) in metrics.items():
         if wanted != "all" and name not in wanted:
             continue
-        value = metric(case)
+        empty = _empty(case) if name not in _OF_ALL_ROWS else None
+        value = None if empty else metric(case)
         entry: dict[str, Any] = {"name": name, "description": description}
         if value is None:
-            entry.update({"value": None, "error": _missing(name)})
+            entry.update({"value": None, "error": empty or _missing(name)})
         elif math.isnan(value):
             entry.update({"value": None, "error": f"{name} is not defined for these rows"})
         else:
-            entry["value"] = value if math.isfinite(value) else str(value).replace("inf", "Infinity")
+            entry["value"] = value + 0.0 if math.isfinite(value) else str(value).replace("inf", "Infinity")
         found.append(entry)
     return found
+
+
+def _empty(case: Case) -> str | None:
+    """Why the facet cannot be compared with others."""
+    if not case.facet.any():
+        return "Facet set is empty"
+    return "Negated facet set is empty" if case.facet.all() else None
 
 
 def _missing(name: str) -> str:
@@ -222,5 +232,5 @@ def _missing(name: str) -> str:
     if name.startswith("CDD"):
         return "Group variable is empty or not provided"
     if name == "FT":
-        return "There are no features, or no rows beside the facet's"
+        return "There are no features beside the facet"
     return "No instance of common facet found, dataset may be too small"

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jmespath
 import numpy as np
 import pandas as pd
 import shap
@@ -18,7 +19,7 @@ from sklearn.cluster import KMeans
 
 from sagemaker_clarify_processing.job import Job, UserError
 from sagemaker_clarify_processing.predictor import Predictor
-from sagemaker_clarify_processing.table import Table, column_name
+from sagemaker_clarify_processing.table import Table, column_name, is_json, parse
 
 CLUSTERS = 1
 _AGGREGATES = {
@@ -41,7 +42,7 @@ def explain(job: Job, table: Table, predictor: Predictor) -> dict[str, Any]:
 def _kernel_shap(job: Job, table: Table, predictor: Predictor) -> dict[str, Any]:
     config = job.methods["shap"] or {}
     features = table.features
-    baseline = _baseline(config, features)
+    baseline = _baseline(job, config, features)
     baseline.to_csv(job.path("explanations_shap", "baseline.csv"), index=False)
     chosen = [column_name(features, given) for given in config.get("features_to_explain") or features.columns]
     values, expected = _values(config, features, baseline, chosen, predictor)
@@ -111,24 +112,44 @@ def _answers(choices: Any, row: pd.Series, baseline: pd.DataFrame, chosen: Seque
     return ask.scores(mixed).reshape(len(choices), size, -1).mean(axis=1)
 
 
-def _baseline(config: Mapping[str, Any], features: pd.DataFrame) -> pd.DataFrame:
+def _baseline(job: Job, config: Mapping[str, Any], features: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are given, at a place or as they are; else the middles of clusters. Raises UserError."""
     given = config.get("baseline")
     if given is None:
         return _clusters(features, int(config.get("num_clusters") or CLUSTERS))
     if isinstance(given, str):
-        from sagemaker_clarify_processing.objects import read
-
-        table = pd.read_csv(io.BytesIO(read(given)), header=None)
-        if [str(value) for value in table.iloc[0]] == list(features.columns):
-            table = pd.read_csv(io.BytesIO(read(given)))
+        table = _read_baseline(given, job.config, features)
     else:
         rows = given if isinstance(given, list) else [given]
-        rows = [row.get("features", list(row.values())) if isinstance(row, dict) else row for row in rows]
-        table = pd.DataFrame(rows)
+        table = pd.DataFrame([_baseline_row(row, job.config) for row in rows])
     if len(table.columns) != len(features.columns):
         raise UserError(f"methods.shap.baseline has {len(table.columns)} values, not {len(features.columns)}.")
     table.columns = list(features.columns)
     return table
+
+
+def _read_baseline(uri: str, config: Mapping[str, Any], features: pd.DataFrame) -> pd.DataFrame:
+    """In the form of the dataset, without labels."""
+    from sagemaker_clarify_processing.objects import read
+
+    data = read(uri)
+    if is_json(config):
+        return parse(data, {name: config[name] for name in ("dataset_type", "features") if name in config})
+    table = pd.read_csv(io.BytesIO(data), header=None)
+    if [str(value) for value in table.iloc[0]] == list(features.columns):
+        table = pd.read_csv(io.BytesIO(data))
+    return table
+
+
+def _baseline_row(row: Any, config: Mapping[str, Any]) -> Any:
+    """A row is its values, or a record of the dataset's form."""
+    if not isinstance(row, dict):
+        return row
+    expression = config.get("features")
+    found = jmespath.search(expression, row) if isinstance(expression, str) else None
+    if isinstance(found, dict):
+        return list(found.values())
+    return found if isinstance(found, list) else row.get("features", list(row.values()))
 
 
 def _clusters(features: pd.DataFrame, count: int) -> pd.DataFrame:

@@ -47,6 +47,8 @@ def _sections(analysis: Mapping[str, Any]) -> Iterator[tuple[str, Rows]]:
 
 
 def _number(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     return "-" if value is None else f"{value:.6g}"
 
 

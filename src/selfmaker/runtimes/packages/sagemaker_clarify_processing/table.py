@@ -35,13 +35,29 @@ def load(job: Job) -> Table:
     excluded = [column_name(everything, given) for given in config.get("excluded_columns") or ()]
     if "joinsource_name_or_index" in config:
         excluded.append(column_name(everything, config["joinsource_name_or_index"]))
-    label = _series(everything, config.get("label"))
-    predicted = _series(everything, config.get("predicted_label"))
+    label, predicted = (_series(everything, given) for given in _labels(everything, config))
     left_out = {*excluded, *(series.name for series in (label, predicted) if series is not None)}
     features = everything[[name for name in everything.columns if name not in left_out]]
     if predicted is None and "predicted_label_dataset_uri" in config:
         predicted = _predictions(config)
     return Table(everything, features, label, predicted)
+
+
+def _labels(table: pd.DataFrame, config: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The columns of the labels and of the predictions, by name or index. A JMESPath's is behind those of the features,
+    whatever its name is there."""
+    label, predicted = config.get("label"), config.get("predicted_label")
+    if not is_json(config) or config.get("features") is None:
+        return label, predicted
+    places = iter(range(len(table.columns) - isinstance(label, str) - isinstance(predicted, str), len(table.columns)))
+    return (
+        next(places) if isinstance(label, str) else label,
+        next(places) if isinstance(predicted, str) else predicted,
+    )
+
+
+def is_json(config: Mapping[str, Any]) -> bool:
+    return str(config.get("dataset_type")).lower() in ("application/jsonlines", "application/json")
 
 
 def column_name(table: pd.DataFrame, name_or_index: Any) -> str:
@@ -93,7 +109,7 @@ def parse(data: bytes, config: Mapping[str, Any]) -> pd.DataFrame:
     if kind == "application/x-parquet":
         return pd.read_parquet(io.BytesIO(data))
     if kind == "application/jsonlines":
-        return _json([json.loads(line) for line in data.splitlines() if line.strip()], config)
+        return _json([json.loads(line) for line in data.splitlines() if line.strip()], config, lines=True)
     if kind == "application/json":
         return _json(json.loads(data), config)
     raise UserError(f"dataset_type {kind!r} is not available here.")
@@ -113,14 +129,16 @@ def _csv(data: bytes, headers: Sequence[str] | None) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(data), header=None, names=[f"column_{n}" for n in range(len(names))])
 
 
-def _json(document: Any, config: Mapping[str, Any]) -> pd.DataFrame:
+def _json(document: Any, config: Mapping[str, Any], *, lines: bool = False) -> pd.DataFrame:
     """``features`` and ``label`` are JMESPath expressions: of each line, or of the whole document."""
     records = document if isinstance(document, list) else [document]
-    whole = not isinstance(document, list) or str(config.get("features", "")).startswith("[")
     expression = config.get("features")
     if expression is None:
         return pd.DataFrame(records)
+    whole = not isinstance(document, list) or (not lines and str(expression).startswith("["))
     rows = jmespath.search(expression, document) if whole else [jmespath.search(expression, r) for r in records]
+    if not isinstance(rows, list) or any(row is None for row in rows):
+        raise UserError(f"features: the JMESPath {expression} finds nothing in some records.")
     table = pd.DataFrame(rows)
     for member in ("label", "predicted_label"):
         path = config.get(member)
@@ -128,13 +146,10 @@ def _json(document: Any, config: Mapping[str, Any]) -> pd.DataFrame:
             values = jmespath.search(path, document) if whole else [jmespath.search(path, r) for r in records]
             name = path.split(".")[-1].strip("[]*") or member
             table[path if path not in table.columns else name] = values
-    headers = config.get("headers")
-    if headers and len(headers) == len(table.columns):
-        table.columns = [str(name) for name in headers]
-    elif headers and len(headers) < len(table.columns):
-        table.columns = [*map(str, headers), *map(str, table.columns[len(headers) :])]
-    else:
-        table.columns = [str(name) for name in table.columns]
+    headers = [str(name) for name in config.get("headers") or ()]
+    if len(headers) > len(table.columns):
+        raise UserError(f"headers has {len(headers)} names, and the dataset {len(table.columns)} columns.")
+    table.columns = [*headers, *map(str, table.columns[len(headers) :])]
     return table
 
 
@@ -143,8 +158,12 @@ def _predictions(config: Mapping[str, Any]) -> pd.Series:
     uri = config["predicted_label_dataset_uri"]
     from sagemaker_clarify_processing.objects import read
 
-    table = parse(read(uri), {**config, "headers": config.get("predicted_label_headers")})
-    wanted = config.get("predicted_label", 0)
+    wanted, given = config.get("predicted_label", 0), {"dataset_type": config.get("dataset_type", "text/csv")}
+    if isinstance(wanted, str) and is_json(config):
+        lines = str(given["dataset_type"]).lower() == "application/jsonlines"
+        table = parse(read(uri), {**given, "features": f"[{wanted}]" if lines else wanted})
+        return table[table.columns[0]]
+    table = parse(read(uri), {**given, "headers": config.get("predicted_label_headers")})
     return table[column_name(table, wanted)]
 
 
