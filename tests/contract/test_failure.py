@@ -101,3 +101,34 @@ def test_neither_links_nor_pipes_are_read(layout: Layout, tmp_path: Path) -> Non
     layout.output.rename(layout.output.with_name("away"))
     layout.output.symlink_to(tmp_path / "host")
     assert "secret" not in failure_reason(layout.failure, log(tmp_path, ""), 1)
+
+
+DRIVER = """\
+1 Executing command: python3 bad.py
+2 Traceback (most recent call last):
+3 File "/opt/ml/input/data/code/bad.py", line 1, in <module>
+4 raise sqlite3.OperationalError('no such table: rows')
+5 sqlite3.OperationalError: no such table: rows
+6 Command failed with exit code 1. Traceback: Traceback (most recent call last):
+7   File "/opt/ml/input/data/sm_drivers/common/utils.py", line 193, in execute_commands
+8 subprocess.CalledProcessError: Command '['python3', 'bad.py']' returned non-zero exit status 1.
+"""
+
+
+@pytest.mark.parametrize(
+    "wrote",
+    [
+        "Traceback ...\nsubprocess.CalledProcessError: Command '['python3', 'b.py']' returned non-zero exit status 1.",
+        "Training Execution failed. For more details, see CloudWatch logs at 'aws/sagemaker/TrainingJobs'.",
+    ],
+)
+def test_a_failure_file_about_an_exit_code_comes_after_the_exception(
+    layout: Layout, tmp_path: Path, wrote: str
+) -> None:
+    """SDK v3's drivers, which print the script's traceback without its indentation, write such files."""
+    layout.failure.write_text(wrote)
+    reason = failure_reason(layout.failure, log(tmp_path, DRIVER), 1)
+    assert reason == f"AlgorithmError: sqlite3.OperationalError: no such table: rows\n{wrote}, exit code: 1"
+    assert failure_reason(layout.failure, log(tmp_path, "1 hello\n"), 9) == f"AlgorithmError: {wrote}, exit code: 9"
+    layout.failure.write_text("my own words")
+    assert failure_reason(layout.failure, log(tmp_path, DRIVER), 1) == "AlgorithmError: my own words, exit code: 1"

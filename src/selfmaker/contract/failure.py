@@ -14,14 +14,19 @@ _KILLED = 137
 _TAIL = 256 * 1024
 _OURS = "selfmaker: "  # what the supervisor adds to a log
 _STAMP = re.compile(r"^\d+ ")
+_WRAPPED = "subprocess.CalledProcessError"
+_SAYS_NOTHING = (_WRAPPED, "Training Execution failed. For more details")  # SDK v3's drivers know the exit code only
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Failure)(: .*)?$")
 
 
 def failure_reason(failure_file: Path, log: Path, code: int, command: str | None = None) -> str:
-    """The text for a process that ended with ``code``: what it wrote to /opt/ml/output/failure, else the last line of
-    the traceback in its log. ``command`` is that of a script-mode job, which the toolkit's form quotes."""
+    """The text for a process that ended with ``code``: what it wrote to /opt/ml/output/failure (after the exception in
+    its log, where that is only about a program it started), else the last line of the traceback in its log.
+    ``command`` is that of a script-mode job, which the toolkit's form quotes."""
     own = told(failure_file)
     if own:
-        text = f"AlgorithmError: {own}, exit code: {code}"
+        cause = _wrapped_exception(log) if any(words in own for words in _SAYS_NOTHING) else ""
+        text = f"AlgorithmError: {cause}{own}, exit code: {code}"
     elif command is None:
         text = f"AlgorithmError: {signal_text(code) or last_exception(log)}, exit code: {code}"
     else:
@@ -61,6 +66,18 @@ def signal_text(code: int) -> str:
         return "the process was killed (SIGKILL); did the machine run out of memory?"
     if code == 139:
         return "the process crashed (SIGSEGV)"
+    return ""
+
+
+def _wrapped_exception(log: Path) -> str:
+    """The exception in a log that is not about a program's exit code, as a line; empty where there is none. Tracebacks
+    may have lost their indentation on their way through the program that started the one that raised it."""
+    lines = [_STAMP.sub("", line, count=1).strip() for line in _tail(log)]
+    for start in range(len(lines) - 1, -1, -1):
+        if lines[start].startswith("Traceback (most recent call last)"):
+            for line in lines[start + 1 :]:
+                if _RAISED.match(line) and not line.startswith(_WRAPPED):
+                    return f"{line}\n"
     return ""
 
 

@@ -88,7 +88,7 @@ def test_a_failing_script_raises_with_the_reason(trainer, logged):
     assert "KeyError" in logged(made)
     assert "column price is missing" in logged(made)
     assert made._latest_training_job is not None
-    assert str(caught.value)
+    assert "AlgorithmError: KeyError: 'column price is missing'" in str(caught.value)
 
 
 def test_the_log_is_shown_while_waiting_line_by_line_in_order(trainer, caplog):
