@@ -101,6 +101,8 @@ class Course:
             self._kinds[job.kind].tick(current, folder)
             if current.spec["spot"] and current.state == states.RUNNING and random.random() < interruption_chance:
                 folder.send("interrupt")
+        elif current.state == states.PREPARING and not folder.ticket.exists():
+            self.prepare(current)  # when it was its turn, the supervisor of the attempt before had not quite gone
         elif current.state != states.PREPARING or folder.read_events() or clock.now() - current.modified > GRACE:
             self.lost(current)
 
@@ -154,20 +156,11 @@ class Course:
         self.finish(job, final, learnt, ended["time"])
 
     def _interrupted(self, job: Job, folder: JobFolder, ran: float) -> None:
-        """Back into the line, in its old place."""
         self._kinds[job.kind].interrupted(job, folder)
         if job.stop_requested:
             self.finish(job, states.STOPPED, {"ran": ran})
-            return
-        folder.events.unlink(missing_ok=True)
-
-        def again(current: Job) -> Job:
-            progress = states.moved({**current.progress, "ran": ran}, "Interrupted", clock.now())
-            return replace(current, state=states.QUEUED, progress=progress)
-
-        self._table.amend(job.id, again)
-        self._moved_on()
-        self.announce()
+        else:
+            self._again(job, "Interrupted", ran=ran)
 
     def lost(self, job: Job, why: str | None = None) -> None:
         """The supervisor is gone without a word: try again where the job allows it, else fail it."""
@@ -175,19 +168,26 @@ class Course:
             return
         attempt = job.progress.get("attempt", 1)
         if attempt < job.spec["attempts"] and not job.stop_requested:
-            self.folder_of(job).events.unlink(missing_ok=True)
-
-            def again(current: Job) -> Job:
-                progress = states.moved({**current.progress, "attempt": attempt + 1}, "Restarting", clock.now())
-                return replace(current, state=states.QUEUED, progress=progress)
-
-            self._table.amend(job.id, again)
-            self._moved_on()
+            self._again(job, "Restarting", attempt=attempt + 1)
             return
         reason = (
             why or "the process that supervised the job is gone (was the machine restarted, or the process killed?)"
         )
         self.finish(job, states.FAILED, {"failure": f"InternalServerError: {reason}"})
+
+    def _again(self, job: Job, stage: str, **learnt: Any) -> None:
+        """Back into the line, in its old place."""
+        folder = self.folder_of(job)
+        for file in (folder.events, folder.ticket):
+            file.unlink(missing_ok=True)
+
+        def change(current: Job) -> Job:
+            progress = states.moved({**current.progress, **learnt}, stage, clock.now())
+            return replace(current, state=states.QUEUED, progress=progress)
+
+        self._table.amend(job.id, change)
+        self._moved_on()
+        self.announce()
 
     def finish(self, job: Job, state: str, learnt: dict[str, Any], at: float | None = None) -> None:
         """Enter the final ``state`` with what was learnt, unless it has ended already; its space comes back."""

@@ -3,7 +3,8 @@
     plan.json        what to run; written by the server before the supervisor starts, 0600 (it holds credentials)
     events.jsonl     what happened, appended by the supervisor, one JSON object a line; the last may be cut short
     supervisor.lock  held (flock) by the supervisor as long as it lives, and by a server that lays the folder out
-    ticket           names the one supervisor that may see the job through: the last that was started
+    ticket           names the one supervisor that may see the job through: the last that was started; none is there
+                     before the first, and between two attempts
     control          a FIFO: the server writes ``stop`` or ``interrupt``
     logs/HOST.log    the output of each host, one event a line: ``<epoch ms> <text>``
     metrics.jsonl    metric values found in the output
@@ -117,7 +118,9 @@ class JobFolder:
                     return False
                 time.sleep(0.002)
             else:
-                return self.ticket.read_text() == ticket
+                with contextlib.suppress(FileNotFoundError):
+                    return self.ticket.read_text() == ticket
+                return False
 
     def send(self, word: str) -> bool:
         """Tell the supervisor ``word``; False when nobody listens."""

@@ -69,7 +69,7 @@ def test_interruptions_at_random(account_on, new_server):
     account = account_on(server)
     source = COUNTS.replace("if done == 0:", "if done < 2:")
     described = account.ended(account.create(source, base="random", **spot(account, "random")))
-    assert described["TrainingJobStatus"] == "Completed"
+    assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
     statuses = [transition["Status"] for transition in described["SecondaryStatusTransitions"]]
     assert statuses.count("Interrupted") >= 2
     assert json.loads(account.artifact(described)["done.txt"]) == 3
