@@ -86,7 +86,7 @@ def delete_artifact(call: Call, request: Request) -> Output:
     if "Source" in request and name_of(request["Source"]) != row.name:
         raise invalid(f"The artifact {row.arn} has another Source.")
     try:
-        call.use(Resources).delete(KIND, call.region, row.name, also=lambda c: tags.forget(c, row.arn))
+        call.use(Resources).delete(KIND, call.region, row.name, also=lambda c: forget(c, call.region, row.arn))
     except NotFound:
         raise not_found(row.arn) from None
     return {"ArtifactArn": row.arn}
@@ -101,6 +101,15 @@ def find(call: Call, arn: str) -> Resource:
     if row.kind != KIND or row.region != call.region:
         raise not_found(arn)
     return row
+
+
+def forget(connection: Connection, region: str, arn: str) -> None:
+    """What hangs on an entity that goes: its tags, and its associations, which must not be those of a later one by the
+    same name."""
+    tags.forget(connection, arn)
+    for end in ("SourceArn", "DestinationArn"):
+        for association in resources.having(connection, "Association", region, (end,), arn):
+            resources.remove(connection, "Association", region, association.name)
 
 
 def of_source(call: Call, kind: str, uri: str | None) -> list[Resource]:

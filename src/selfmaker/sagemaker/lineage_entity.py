@@ -12,7 +12,7 @@ from selfmaker.aws.errors import AwsError
 from selfmaker.aws.listing import page
 from selfmaker.aws.operation import Call, Output, Request
 from selfmaker.errors import AlreadyExists, NotFound
-from selfmaker.sagemaker.artifact import of_source
+from selfmaker.sagemaker.artifact import forget, of_source
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.store import resources, tags
@@ -110,7 +110,7 @@ def update(call: Call, noun: Noun, request: Request, members: tuple[str, ...]) -
 def delete(call: Call, noun: Noun, request: Request) -> Output:
     row = find(call, noun, request[noun.name])
     try:
-        call.use(Resources).delete(noun.kind, call.region, row.name, also=lambda c: tags.forget(c, row.arn))
+        call.use(Resources).delete(noun.kind, call.region, row.name, also=lambda c: forget(c, call.region, row.arn))
     except NotFound:
         raise not_found(noun, row.arn) from None
     return {noun.arn: row.arn}

@@ -16,6 +16,7 @@ from selfmaker.sagemaker import model_package_registration as registration
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.model_card_content import metadata
 from selfmaker.sagemaker.model_package_change import changed
+from selfmaker.sagemaker.pipeline_row import user
 from selfmaker.store import resources, tags
 from selfmaker.store.database import Database
 from selfmaker.store.resources import Change, Resource, Resources
@@ -59,10 +60,12 @@ def list_model_packages(call: Call, request: Request) -> Output:
 @operation("sagemaker", "UpdateModelPackage")
 def update_model_package(call: Call, request: Request) -> Output:
     found = find(call, request["ModelPackageArn"])
+    wanted = registration.with_etags(call, request)
 
     def work(connection: Connection) -> Resource:
         row = resources.get(connection, KIND, call.region, found.name)
-        after = resources.modify(connection, KIND, call.region, row.name, Change(document=changed(row, request)))
+        change = Change(document=changed(row, wanted), state={"modified_by": user(call)})
+        after = resources.modify(connection, KIND, call.region, row.name, change)
         if after.document.get("ModelApprovalStatus") != row.document.get("ModelApprovalStatus"):
             lineage.approved(connection, after)
         return after
@@ -114,8 +117,12 @@ def described(row: Resource) -> dict[str, Any]:
         "ModelPackageStatusDetails": {"ValidationStatuses": _validations(row), "ImageScanStatuses": []},
         "CreationTime": row.created,
     }
+    if "user" in row.state:
+        document["CreatedBy"] = row.state["user"]
     if row.modified > row.created:
         document["LastModifiedTime"] = row.modified
+    if "modified_by" in row.state:
+        document["LastModifiedBy"] = row.state["modified_by"]
     return document
 
 

@@ -13,6 +13,7 @@ from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, NotFound
 from selfmaker.sagemaker.checks import invalid
+from selfmaker.sagemaker.pipeline_row import user
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.store import resources, tags
 from selfmaker.store.database import Database
@@ -38,7 +39,7 @@ def create_model_package_group(call: Call, request: Request) -> Output:
         created=now,
         modified=now,
         document={k: v for k, v in request.items() if k != "Tags"},
-        state={},
+        state={"user": user(call)},
     )
     try:
         call.use(Resources).create(row, also=lambda c: tags.add(c, arn, tag_values))
@@ -141,6 +142,7 @@ def described(row: Resource) -> dict[str, Any]:
         "ModelPackageGroupArn": row.arn,
         "ModelPackageGroupStatus": row.status,
         "CreationTime": row.created,
+        "CreatedBy": row.state.get("user", {}),
     }
 
 

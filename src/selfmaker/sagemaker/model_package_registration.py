@@ -20,6 +20,7 @@ from selfmaker.sagemaker import lineage
 from selfmaker.sagemaker import model_package_group as group
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.model_card_content import content_of
+from selfmaker.sagemaker.pipeline_row import user
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.store import resources, tags
 from selfmaker.store.database import Database
@@ -50,7 +51,7 @@ def register(call: Call, request: Request) -> Resource:
     """Store the package that the request describes, or find the one that the same request has stored already."""
     check(request)
     tag_values = tag_mapping(request.get("Tags", []))
-    document = _with_tags(call, _completed(call, {k: v for k, v in request.items() if k != "Tags"}))
+    document = with_etags(call, _completed(call, {k: v for k, v in request.items() if k != "Tags"}))
     versioned = "ModelPackageGroupName" in document
     if versioned:
         document["ModelPackageGroupName"] = group.given_name(call, document["ModelPackageGroupName"])
@@ -153,16 +154,24 @@ def _packaged(container: dict[str, Any]) -> dict[str, Any]:
     return {member: container[member] for member in _OF_CONTAINER if member in container}
 
 
-def _with_tags(call: Call, document: dict[str, Any]) -> dict[str, Any]:
+def with_etags(call: Call, document: dict[str, Any]) -> dict[str, Any]:
     """With the ETag of each container's data, by which one sees later whether the data are still the same."""
-    specification = document.get("InferenceSpecification")
-    if specification is None:
-        return document
-    containers = [_with_tag(call, container) for container in specification["Containers"]]
-    return {**document, "InferenceSpecification": {**specification, "Containers": containers}}
+    found = dict(document)
+    if "InferenceSpecification" in document:
+        found["InferenceSpecification"] = _specification_with_etags(call, document["InferenceSpecification"])
+    for member in ("AdditionalInferenceSpecifications", "AdditionalInferenceSpecificationsToAdd"):
+        if member in document:
+            found[member] = [_specification_with_etags(call, item) for item in document[member]]
+    return found
 
 
-def _with_tag(call: Call, container: dict[str, Any]) -> dict[str, Any]:
+def _specification_with_etags(call: Call, specification: dict[str, Any]) -> dict[str, Any]:
+    if "Containers" not in specification:
+        return specification
+    return {**specification, "Containers": [_with_etag(call, container) for container in specification["Containers"]]}
+
+
+def _with_etag(call: Call, container: dict[str, Any]) -> dict[str, Any]:
     if "ModelDataUrl" not in container or "ModelDataETag" in container:
         return container
     try:
@@ -231,5 +240,5 @@ def _row(call: Call, name: str, document: dict[str, Any]) -> Resource:
         created=now,
         modified=now,
         document=document,
-        state={},
+        state={"user": user(call)},
     )

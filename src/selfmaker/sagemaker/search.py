@@ -91,7 +91,20 @@ def _model_cards(call: Call) -> Documents:
 def _model_packages(call: Call) -> Documents:
     rows = call.use(Resources).list(model_package.KIND, call.region)
     found = [{**model_package.described(row), "LastModifiedTime": row.modified} for row in rows]
-    return _tagged(call, found, "ModelPackageArn")
+    tagged = _tagged(call, found, "ModelPackageArn")
+    groups = {group["ModelPackageGroupName"]: group for group in _model_package_groups(call)}
+    return [_with_tags_of(groups.get(document.get("ModelPackageGroupName", "")), document) for document in tagged]
+
+
+def _with_tags_of(group: dict[str, Any] | None, package: dict[str, Any]) -> dict[str, Any]:
+    """A version has the tags of its group."""
+    if group is None:
+        return package
+    return {
+        **{name: value for name, value in group.items() if name.startswith("Tags")},
+        **package,
+        "Tags": group["Tags"],
+    }
 
 
 def _model_package_groups(call: Call) -> Documents:

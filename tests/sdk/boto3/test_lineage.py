@@ -75,3 +75,15 @@ def test_associations_join_what_is_there(account, client, made):
     assert client.list_associations(SourceArn=step)["AssociationSummaries"] == []
     assert code(client.add_association, SourceArn=step, DestinationArn=model) == "ResourceNotFound"
     assert code(client.list_associations, SourceArn=model) == "ResourceNotFound"
+
+
+def test_an_entity_that_goes_takes_its_associations_along(account, client, made):
+    name, source = account.unique("action"), made()
+    request = {"ActionName": name, "ActionType": "Step", "Source": {"SourceUri": "x"}}
+    action = client.create_action(**request)["ActionArn"]
+    client.add_association(SourceArn=source, DestinationArn=action)
+    client.delete_action(ActionName=name)
+    assert client.list_associations(SourceArn=source)["AssociationSummaries"] == []
+    client.create_action(**request)  # another one by the same name
+    assert client.list_associations(SourceArn=source)["AssociationSummaries"] == []
+    client.add_association(SourceArn=source, DestinationArn=action)

@@ -413,3 +413,36 @@ def test_a_person_approves_on_the_command_line(account, client, group):
     assert f"{group}/" not in approve()[1]
     code, said = approve(f"{group}/4")
     assert (code, said.count("\n")) == (1, 1) and "does not exist" in said
+
+
+def test_changed_data_are_tagged_too(account, client, group, inference):
+    package = register(client, group, InferenceSpecification=inference)
+    data = account.put(f"{account.unique('data')}/model.tar.gz", b"other data")
+    bucket, key = data.removeprefix("s3://").split("/", 1)
+    etag = account.s3.head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
+    more = {"Name": "more", **specification(account.sklearn, data)}
+    client.update_model_package(
+        ModelPackageArn=package,
+        InferenceSpecification=specification(account.sklearn, data),
+        AdditionalInferenceSpecificationsToAdd=[more],
+    )
+    described = client.describe_model_package(ModelPackageName=package)
+    found = [described["InferenceSpecification"], *described["AdditionalInferenceSpecifications"]]
+    assert [one["Containers"][0]["ModelDataETag"] for one in found] == [etag, etag]
+
+
+def test_who_made_and_changed_it_is_told(client, group, inference):
+    package = register(client, group, InferenceSpecification=inference)
+    assert client.describe_model_package_group(ModelPackageGroupName=group)["CreatedBy"]["IamIdentity"]["Arn"]
+    described = client.describe_model_package(ModelPackageName=package)
+    assert described["CreatedBy"]["IamIdentity"]["Arn"] and "LastModifiedBy" not in described
+    client.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+    assert client.describe_model_package(ModelPackageName=package)["LastModifiedBy"] == described["CreatedBy"]
+
+
+def test_versions_are_searched_by_their_group_s_tags(client, group, inference):
+    package = register(client, group, InferenceSpecification=inference)
+    wanted = {"Filters": [{"Name": "Tags.team", "Operator": "Equals", "Value": group}]}
+    [found] = client.search(Resource="ModelPackage", SearchExpression=wanted)["Results"]
+    assert found["ModelPackage"]["ModelPackageArn"] == package
+    assert found["ModelPackage"]["Tags"] == [{"Key": "team", "Value": group}]
