@@ -245,6 +245,21 @@ def test_nearly_all_patterns_can_be_checked():
     assert lost == []
 
 
+def test_a_thread_that_had_to_wait_is_not_taken_for_a_text_that_does_not_fit():
+    class Starved:
+        """The engine of expressions on a busy machine: its time was over before it had its turn."""
+
+        turns = 0
+
+        def fullmatch(self, value, timeout):
+            self.turns += 1
+            if self.turns < 4:
+                raise TimeoutError
+            return value
+
+    assert patterns.Pattern("a+", Starved()).fits("aaa")
+
+
 def test_patterns_take_no_exponential_time(monkeypatch):
     monkeypatch.setattr(patterns, "_PATIENCE", 0.005)
     strings = [

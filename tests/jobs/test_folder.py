@@ -85,3 +85,20 @@ def test_none_comes_while_the_folder_is_laid_out(folder, supervisor):
         assert free
         assert supervisor("mine").stdout.readline() == b"False\n"
     assert supervisor("mine").stdout.readline() == b"True\n"
+
+
+def test_a_ticket_is_taken_back_from_a_supervisor_that_has_not_come(folder, supervisor):
+    """The server was killed between the start of the supervisor and its first act: the job begins anew, once."""
+    assert folder.withdraw()
+    assert supervisor("mine").stdout.readline() == b"False\n"
+    assert JobFolder(folder.path.parent / "nowhere").withdraw()
+
+
+def test_none_is_taken_back_from_one_that_has_begun(folder, supervisor):
+    process = supervisor("mine")
+    assert process.stdout.readline() == b"True\n"
+    assert not folder.withdraw()
+    folder.append_event({"event": "loading"}, durable=False)
+    process.communicate()
+    assert not folder.withdraw()
+    assert folder.ticket.read_text() == "mine"

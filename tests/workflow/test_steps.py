@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from selfmaker import clock
 from selfmaker.errors import Invalid
 from selfmaker.store.executions import Execution
 from selfmaker.workflow.definition import Step
@@ -130,6 +131,29 @@ class TestRegistration:
     )
     def test_another_version_is_not_taken_for_it(self, summary: Any, described: Any) -> None:
         port = self.port(summary, **described)
+        outcome = resources.REGISTRATION.start(act(port, self.ARGUMENTS, repeated=True, client_token="c"))
+        assert isinstance(outcome, Outcome)
+        assert outcome.metadata == {"RegisterModel": {"Arn": "arn:new"}}
+
+    def test_soon_after_the_request_is_repeated_with_its_token(self) -> None:
+        """Another step of the execution may have made a version that looks the same."""
+        asked: list[Mapping[str, Any]] = []
+        port = self.port({"ModelPackageArn": "arn:g/3", "CreationTime": clock.now()})
+
+        def create(request: Mapping[str, Any]) -> dict[str, Any]:
+            asked.append(request)
+            return {"ModelPackageArn": "arn:g/4"}
+
+        port.answers["CreateModelPackage"] = create
+        again = act(port, self.ARGUMENTS, repeated=True, client_token="c", started=clock.now())
+        outcome = resources.REGISTRATION.start(again)
+        assert isinstance(outcome, Outcome)
+        assert outcome.metadata == {"RegisterModel": {"Arn": "arn:g/4"}}
+        assert [request["ClientToken"] for request in asked] == ["c"]
+
+    def test_a_start_that_was_cut_off_before_there_was_a_group(self) -> None:
+        port = self.port()
+        del port.answers["ListModelPackages"]
         outcome = resources.REGISTRATION.start(act(port, self.ARGUMENTS, repeated=True, client_token="c"))
         assert isinstance(outcome, Outcome)
         assert outcome.metadata == {"RegisterModel": {"Arn": "arn:new"}}

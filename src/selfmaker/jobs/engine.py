@@ -192,13 +192,12 @@ class Jobs:
 
     def _adopt(self, job: Job) -> None:
         folder = self._course.folder_of(job)
-        events = {event["event"] for event in folder.read_events()}
-        if folder.supervised() or "ended" in events:
-            self._submit(job.id, self._course.absorb)
-        elif events:
-            self._submit(job.id, self._course.lost)
-        else:  # it never came to its supervisor: from the start again, in its old place in the line
+        if folder.withdraw():  # it never came to its supervisor: from the start again, in its old place in the line
             self._table.amend(job.id, lambda j: replace(j, state=states.QUEUED))
+        elif folder.supervised() or any(event["event"] == "ended" for event in folder.read_events()):
+            self._submit(job.id, self._course.absorb)
+        else:
+            self._submit(job.id, self._course.lost)
 
     # -- scheduling
 

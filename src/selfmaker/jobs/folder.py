@@ -91,6 +91,17 @@ class JobFolder:
         with self._locked(os.O_RDWR | os.O_CREAT) as free:
             yield free
 
+    def withdraw(self) -> bool:
+        """Take back the ticket of a supervisor that was started but has not come; it leaves when it does. False where
+        one holds the folder, or has held it and left its events."""
+        if not self.path.exists():
+            return True
+        with self.unsupervised() as free:
+            if not free or self.read_events():
+                return False
+            self.ticket.unlink(missing_ok=True)
+            return True
+
     @contextlib.contextmanager
     def _locked(self, flags: int) -> Iterator[bool]:
         descriptor = os.open(self.lock, flags, 0o600)

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from selfmaker import ids
+from selfmaker import clock, ids
 from selfmaker.workflow.port import CallError
 from selfmaker.workflow.steps.base import FAILED, SUCCEEDED, Act, Begun, Outcome, Plain
 from selfmaker.workflow.steps.jobs import tags
+
+_TOKEN_LIFE = 7 * 3600.0  # seconds for which a request with a ClientToken surely makes nothing twice (AWS: 8 hours)
 
 
 class CreationStep(Plain):
@@ -49,7 +51,8 @@ class RegistrationStep(Plain):
         return {"client_token": ids.unique_id(), "arguments": arguments}
 
     def start(self, act: Act) -> Begun | Outcome:
-        arn = self._made_before(act) if act.intent.get("repeated") else None
+        late = act.intent.get("repeated") and clock.now() - act.intent["started"] > _TOKEN_LIFE
+        arn = self._made_before(act) if late else None
         if arn is None:
             request = {"ClientToken": act.intent["client_token"], **act.arguments}
             request["MetadataProperties"] = _origin(act)
@@ -64,10 +67,16 @@ class RegistrationStep(Plain):
         return _registered(act, act.intent["metadata"]["RegisterModel"]["Arn"])
 
     def _made_before(self, act: Act) -> str | None:
-        """The package that an earlier, interrupted start made: versions have no names by which to know them."""
+        """The package that an earlier, interrupted start made, so long ago that its token is forgotten: versions have
+        no names by which to know them."""
         group = act.arguments.get("ModelPackageGroupName")
         request = {"ModelPackageGroupName": group, "SortBy": "CreationTime", "SortOrder": "Descending"}
-        found = act.call("ListModelPackages", {k: v for k, v in request.items() if v is not None})
+        try:
+            found = act.call("ListModelPackages", {k: v for k, v in request.items() if v is not None})
+        except CallError as error:
+            if error.status >= 500:
+                raise
+            return None  # the start was cut off before there was a group
         for summary in found["ModelPackageSummaryList"]:
             if summary["CreationTime"] < act.intent["started"]:
                 break
