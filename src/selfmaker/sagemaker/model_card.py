@@ -14,6 +14,7 @@ from selfmaker.aws.output import describe
 from selfmaker.errors import NotFound
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.model_card_content import content_of, metadata, summary_members
+from selfmaker.sagemaker.pipeline_row import user
 from selfmaker.sagemaker.tag import tag_mapping
 from selfmaker.store import resources, tags
 from selfmaker.store.database import Database
@@ -30,7 +31,7 @@ def create_model_card(call: Call, request: Request) -> Output:
     name, tag_values, now = request["ModelCardName"], tag_mapping(request.get("Tags", [])), clock.now()
     arn = sagemaker_arn(call, "model-card", name)
     document = {**{k: v for k, v in request.items() if k != "Tags"}, "ModelCardVersion": 1}
-    row = Resource(KIND, call.region, name, arn, "Created", now, now, document, {})
+    row = Resource(KIND, call.region, name, arn, "Created", now, now, document, {"user": user(call)})
 
     def work(connection: Connection) -> None:
         if _exists(connection, call, name):
@@ -92,7 +93,8 @@ def update_model_card(call: Call, request: Request) -> Output:
         number = before.document["ModelCardVersion"]
         if "Content" in changes:
             changes["ModelCardVersion"] = number + 1
-        after = resources.modify(connection, KIND, call.region, card.name, Change(document=changes))
+        change = Change(document=changes, state={"modified_by": user(call)})
+        after = resources.modify(connection, KIND, call.region, card.name, change)
         if "Content" in changes:
             resources.create(connection, _version(after))
         elif changes:
@@ -143,7 +145,12 @@ def not_found(arn: str) -> AwsError:
 def described(row: Resource) -> dict[str, Any]:
     """In the members of DescribeModelCard."""
     own = {"ModelCardArn": row.arn, "CreationTime": row.created, "LastModifiedTime": row.modified}
-    return {**row.document, **own}
+    return {
+        **row.document,
+        **own,
+        "CreatedBy": row.state.get("user"),
+        "LastModifiedBy": row.state.get("modified_by") or row.state.get("user"),
+    }
 
 
 def found(row: Resource) -> dict[str, Any]:

@@ -76,3 +76,11 @@ def test_a_deleted_card_can_be_made_anew(client, card):
         assert code(call, ModelCardName=card) == "ResourceNotFound"
     client.create_model_card(ModelCardName=card, Content=content(), ModelCardStatus="Draft")
     assert client.describe_model_card(ModelCardName=card)["ModelCardVersion"] == 1
+
+
+def test_who_wrote_a_card_is_told(account):
+    client, name = account.sagemaker, account.unique("card")
+    client.create_model_card(ModelCardName=name, Content="{}", ModelCardStatus="Draft")
+    client.update_model_card(ModelCardName=name, Content='{"model_overview": {}}')
+    described = client.describe_model_card(ModelCardName=name)
+    assert described["CreatedBy"]["IamIdentity"]["Arn"] and described["LastModifiedBy"] == described["CreatedBy"]
