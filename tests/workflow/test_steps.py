@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from selfmaker import clock
-from selfmaker.errors import Invalid
+from selfmaker.errors import Invalid, NotFound
 from selfmaker.store.executions import Execution
 from selfmaker.workflow.definition import Step
 from selfmaker.workflow.port import CallError
@@ -37,6 +37,8 @@ class Answers:
         return answer
 
     def read(self, uri: str) -> bytes:
+        if uri not in self.objects:
+            raise NotFound(uri)
         return self.objects[uri]
 
     def write(self, uri: str, data: bytes) -> None:
@@ -339,9 +341,26 @@ class TestChecks:
         port = Answers(CreateProcessingJob=lambda r: {"ProcessingJobArn": "arn:j"})
         port.objects["s3://b/analysis_config.json"] = b'{"predictor": {"initial_instance_count": 1}}'
         own = self.own(CheckType="MODEL_BIAS", ModelName="m")
-        check.CLARIFY.start(act(port, arguments, own, request=arguments, calculated={}, used={}))
-        written = json.loads(port.objects["s3://b/analysis_config.json"])
-        assert written == {"predictor": {"initial_instance_count": 1, "model_name": "m"}}
+        written = "s3://b/e1/s/analysis_config.json"
+        calculated = {"ProcessingOutputConfig": {"Outputs": [{"S3Output": {"S3Uri": "s3://b/out"}}]}}
+        whole = act(port, {**arguments, **calculated}, {**own, "SkipCheck": True})
+        intent = check.CLARIFY.intend(whole)
+        assert intent["request"]["ProcessingInputs"][0]["S3Input"]["S3Uri"] == written
+        check.CLARIFY.start(act(port, arguments, own, **intent))
+        assert json.loads(port.objects[written]) == {"predictor": {"initial_instance_count": 1, "model_name": "m"}}
+        assert b"model_name" not in port.objects["s3://b/analysis_config.json"]  # another execution's, too
+        del port.objects["s3://b/analysis_config.json"]
+        with pytest.raises(CallError, match="no analysis configuration at s3://b"):
+            check.CLARIFY.start(act(port, arguments, own, **intent))
+
+    def test_parameters_may_write_true_and_false_as_texts(self) -> None:
+        with pytest.raises(Invalid, match="has no baseline to check against"):
+            check.QUALITY.intend(act(Answers(), self.ARGUMENTS, self.own(SkipCheck="False")))
+        own = self.own(SkipCheck="true", RegisterNewBaseline="false")
+        assert check.QUALITY.intend(act(Answers(), self.ARGUMENTS, own))["used"] == {}
+        assert self.looked([{}], FailOnViolation="false").status == "Succeeded"
+        with pytest.raises(Invalid, match="'perhaps' of SkipCheck is not of type Boolean"):
+            check.QUALITY.intend(act(Answers(), self.ARGUMENTS, self.own(SkipCheck="perhaps")))
 
 
 def test_lineage_refers_to_what_it_has_made() -> None:

@@ -53,7 +53,7 @@ class ProcessingKind:
                 self._sync(job, (host, number), output["S3Uri"], place, final=True)
                 self._known.pop((job.id, host, number), None)
             elif ended["outcome"] != "failed":
-                self._put_all(place, output["S3Uri"])
+                self._put_all(folder, place, output["S3Uri"])
         message = _exit_message(spec, folder)
         return {"exit_message": message} if message else {}
 
@@ -82,11 +82,11 @@ class ProcessingKind:
         variables = self._around.variables(self._around.connection(job), own)
         return self._around.host_plan(job, spec, folder, index, mounts, variables)
 
-    def _put_all(self, place: Path, uri: str) -> None:
+    def _put_all(self, folder: JobFolder, place: Path, uri: str) -> None:
         for name, path in members([place]):
             source = path.resolve() if path.is_symlink() else path
             if source.is_file() and source.is_relative_to(place):
-                self._around.put(source, join_s3_uri(uri, name))
+                self._around.put(folder, source, join_s3_uri(uri, name))
 
     def _sync(self, job: Job, output: tuple[str, int], uri: str, place: Path, *, final: bool) -> None:
         key = (job.id, *output)

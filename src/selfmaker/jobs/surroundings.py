@@ -126,10 +126,13 @@ class Surroundings:
             **members,
         }
 
-    def put(self, path: Path, uri: str) -> None:
-        """Store a file of the job's by a second name of it, which the store takes over: it may be stored again."""
+    def put(self, folder: JobFolder, path: Path, uri: str) -> None:
+        """Store a file of the job's by a second name of it, which the store takes over: it may be stored again.
+
+        That name is not beside the file: a server that is killed leaves it, and the next publishes all that is there.
+        """
         bucket, key = parse_s3_uri(uri)
-        second = path.with_name(f".{ids.unique_id()}")
+        second = folder.path / "hosts" / f".{ids.unique_id()}"
         second.hardlink_to(path)
         try:
             self.objects.put_file(bucket, key, second, move=True)

@@ -101,10 +101,10 @@ class TrainingKind:
         self._sync_checkpoints(job, spec, folder, final=True)
         learnt: dict[str, Any] = {"metrics": _last_values(folder)}
         base = join_s3_uri(spec.output, spec.name, "output")
-        model = self._publish(folder.artifacts / outcome.MODEL, base)
+        model = self._publish(folder, outcome.MODEL, base)
         if model is not None or ended["outcome"] == "completed":  # AWS names the place even when nothing is there
             learnt["model"] = model or join_s3_uri(base, "model.tar.gz" if spec.compressed else "model/")
-        self._publish(folder.artifacts / outcome.OUTPUT, base)
+        self._publish(folder, outcome.OUTPUT, base)
         learnt["metrics_kept"] = self._keep_metrics(job, spec, folder)
         self._checkpoints.pop(job.id, None)
         self._metric_counts.pop(job.id, None)
@@ -192,21 +192,21 @@ class TrainingKind:
 
     # -- publishing
 
-    def _publish(self, made: Path, uri: str) -> str | None:
-        """Store an archive as NAME.tar.gz, or a folder as the objects NAME/...; where it is then, or None.
+    def _publish(self, folder: JobFolder, name: str, uri: str) -> str | None:
+        """Store an artifact: an archive as NAME.tar.gz, or a folder as the objects NAME/...; where it is then, or None.
 
         What is on disk stays until the job's row says that it has ended: this may be repeated.
         """
-        archive = made.with_name(f"{made.name}.tar.gz")
+        made, archive = folder.artifacts / name, folder.artifacts / f"{name}.tar.gz"
         if archive.exists():
-            self._around.put(archive, join_s3_uri(uri, archive.name))
+            self._around.put(folder, archive, join_s3_uri(uri, archive.name))
             return join_s3_uri(uri, archive.name)
         if not made.is_dir():
             return None
-        for name, path in members([made]):
+        for member, path in members([made]):
             if path.is_file():
-                self._around.put(path, join_s3_uri(uri, made.name, name))
-        return join_s3_uri(uri, made.name) + "/"
+                self._around.put(folder, path, join_s3_uri(uri, name, member))
+        return join_s3_uri(uri, name) + "/"
 
     def _sync_checkpoints(self, job: Job, spec: JobSpec, folder: JobFolder, *, final: bool) -> None:
         if not spec.checkpoint_uri:

@@ -89,10 +89,14 @@ class TransformKind:
         if ended["outcome"] in ("completed", "failed"):
             made = list(_outputs(spec, folder))
             with ThreadPoolExecutor(_PUBLISHERS, thread_name_prefix="selfmaker-publish") as threads:
-                list(threads.map(lambda one: self._around.put(one[1], join_s3_uri(spec.output, _name(one[0]))), made))
+                list(threads.map(lambda one: self._put(folder, spec, one), made))
             if made:
                 self._capture(job, folder, spec, [given for given, _ in made])
         return {}
+
+    def _put(self, folder: JobFolder, spec: JobSpec, made: tuple[InputObject, Path]) -> None:
+        given, path = made
+        self._around.put(folder, path, join_s3_uri(spec.output, _name(given)))
 
     # -- laying out
 
@@ -176,7 +180,7 @@ class TransformKind:
         ):
             manifest = folder.artifacts / f"{side}.json"
             manifest.write_text(json.dumps([{"prefix": base}, *names]))
-            self._around.put(manifest, join_s3_uri(config["DestinationS3Uri"], side, hour, f"{spec.name}.json"))
+            self._around.put(folder, manifest, join_s3_uri(config["DestinationS3Uri"], side, hour, f"{spec.name}.json"))
 
 
 def sending(document: Mapping[str, Any], workers: int) -> Sending:

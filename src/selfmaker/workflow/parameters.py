@@ -1,5 +1,6 @@
 """Parameters of a pipeline: their types, and the values with which an execution starts."""
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,15 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "Float": (int, float),
     "Boolean": (bool,),
 }
+
+
+def typed(name: str, kind: str, value: Any, where: str = "") -> Any:
+    """A value that somebody wrote, maybe as a text, as one of a type. Raises Invalid."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    try:
+        return READERS[kind](text)
+    except ValueError:
+        raise Invalid(f"{where}the value {text!r} of {name} is not of type {kind}") from None
 
 
 def is_of(kind: str, value: Any) -> bool:

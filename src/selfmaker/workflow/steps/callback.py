@@ -8,7 +8,7 @@ from typing import Any
 
 from selfmaker.errors import Invalid
 from selfmaker.store.executions import StepRow
-from selfmaker.workflow.parameters import READERS
+from selfmaker.workflow.parameters import typed
 from selfmaker.workflow.steps.base import FAILED, SUCCEEDED, Act, Begun, Outcome, Plain
 
 _ALPHABET = string.ascii_letters + string.digits
@@ -58,7 +58,7 @@ def succeeded(row: StepRow, given: Sequence[Mapping[str, str]]) -> Outcome:
         name = item["Name"]
         if name in values:
             raise Invalid(f"OutputParameters: {name} is given more than once")
-        values[name] = typed(name, declared.get(name, "String"), item["Value"])
+        values[name] = typed(name, declared.get(name, "String"), item["Value"], "OutputParameters: ")
     metadata = _metadata(row.document)
     metadata["Callback"]["OutputParameters"] = [dict(item) for item in given]
     return Outcome(SUCCEEDED, {"OutputParameters": values}, metadata)
@@ -67,15 +67,6 @@ def succeeded(row: StepRow, given: Sequence[Mapping[str, str]]) -> Outcome:
 def failed(row: StepRow, reason: str) -> Outcome:
     """The worker's failure."""
     return Outcome(FAILED, metadata=_metadata(row.document), failure=reason or "The callback step failed.")
-
-
-def typed(name: str, kind: str, value: Any) -> Any:
-    """An output as the type that is declared for it. Raises Invalid."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    try:
-        return READERS[kind](text)
-    except ValueError:
-        raise Invalid(f"OutputParameters: the value {text!r} of {name} is not of type {kind}") from None
 
 
 def _metadata(intent: Mapping[str, Any]) -> dict[str, Any]:

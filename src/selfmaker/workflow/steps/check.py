@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from selfmaker.errors import Invalid, NotFound
+from selfmaker.workflow.parameters import typed
 from selfmaker.workflow.port import CallError
 from selfmaker.workflow.steps.base import FAILED, SUCCEEDED, Act, Begun, Outcome, Plain
 from selfmaker.workflow.steps.jobs import PROCESSING
@@ -46,7 +47,8 @@ class CheckStep(Plain):
     def intend(self, act: Act) -> Mapping[str, Any]:
         """Raises Invalid where a check is asked for and there is nothing to check against."""
         baseline = _baseline(act)
-        checks = not act.own.get("SkipCheck")
+        checks, renews = not _says(act.own, "SkipCheck"), _says(act.own, "RegisterNewBaseline")
+        _says(act.own, "FailOnViolation")
         needed = ("Constraints", "Statistics") if self._statistics else ("Constraints",)
         if checks and not all(baseline.get(name) for name in needed):
             raise Invalid(
@@ -58,12 +60,12 @@ class CheckStep(Plain):
         calculated = {"Constraints": f"{uri}/{self._constraints}"}
         if self._statistics:
             calculated["Statistics"] = f"{uri}/{self._statistics}"
-        used = calculated if act.own.get("RegisterNewBaseline") else baseline
-        return {"request": _with_baseline(act, baseline if checks else {}), "calculated": calculated, "used": used}
+        used = calculated if renews else baseline
+        request = _with_named_model(act, _with_baseline(act, baseline if checks else {}))
+        return {"request": request, "calculated": calculated, "used": used}
 
     def start(self, act: Act) -> Begun | Outcome:
-        if act.own.get("ModelName"):
-            _name_model(act, str(act.own["ModelName"]))
+        _name_model(act)
         result = PROCESSING.start(_as_job(act))
         return result if isinstance(result, Outcome) else Begun(self._told(act, result.metadata))
 
@@ -79,7 +81,7 @@ class CheckStep(Plain):
             told[self._metadata]["ViolationReport"] = report
         output = {f"CalculatedBaseline{name}": uri for name, uri in act.intent["calculated"].items()}
         output |= {f"BaselineUsedForDriftCheck{name}": uri for name, uri in act.intent["used"].items()}
-        if report and act.own.get("FailOnViolation") in (None, True):
+        if report and _says(act.own, "FailOnViolation", default=True):
             reason = f"ClientError: {self._words} check failed. See violation report {report}"
             return Outcome(FAILED, output, told, reason)
         return Outcome(SUCCEEDED, output, told)
@@ -89,7 +91,7 @@ class CheckStep(Plain):
 
     def _report(self, act: Act) -> str:
         """Where the report of violations is; "" without any, as for a step that checks nothing."""
-        if act.own.get("SkipCheck"):
+        if _says(act.own, "SkipCheck"):
             return ""
         uri = f"{_output_uri(act)}/{_VIOLATIONS}"
         try:
@@ -103,8 +105,8 @@ class CheckStep(Plain):
             "CheckType": own["CheckType"],
             "ModelPackageGroupName": own.get("ModelPackageGroupName"),
             "CheckJobArn": job.get("ProcessingJob", {}).get("Arn"),
-            "SkipCheck": bool(own.get("SkipCheck")),
-            "RegisterNewBaseline": bool(own.get("RegisterNewBaseline")),
+            "SkipCheck": _says(own, "SkipCheck"),
+            "RegisterNewBaseline": _says(own, "RegisterNewBaseline"),
             **{f"CalculatedBaseline{name}": uri for name, uri in intent["calculated"].items()},
             **{f"BaselineUsedForDriftCheck{name}": uri for name, uri in intent["used"].items()},
         }
@@ -176,17 +178,43 @@ def _output_uri(act: Act) -> str:
     return str(outputs[0]["S3Output"]["S3Uri"]).rstrip("/")
 
 
-def _name_model(act: Act, name: str) -> None:
-    """Write the model's name into the analysis configuration: it is known only now. May be repeated."""
+def _with_named_model(act: Act, request: dict[str, Any]) -> dict[str, Any]:
+    """The job's request with an analysis configuration of its own, where the model's name is known only now."""
+    if not act.own.get("ModelName"):
+        return request
+    inputs = [_own_configuration(act, given) for given in request.get("ProcessingInputs") or []]
+    return {**request, "ProcessingInputs": inputs}
+
+
+def _own_configuration(act: Act, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    if given.get("InputName") != "analysis_config":
+        return given
+    folder, _, file = str(given["S3Input"]["S3Uri"]).rpartition("/")
+    return {**given, "S3Input": {**given["S3Input"], "S3Uri": f"{folder}/{act.execution.id}/{act.step.name}/{file}"}}
+
+
+def _name_model(act: Act) -> None:
+    """Write the job's own analysis configuration: the step's, with the model's name. May be repeated."""
+    if not act.own.get("ModelName"):
+        return
     for given in act.arguments.get("ProcessingInputs") or []:
-        if given.get("InputName") != "analysis_config":
+        own = _own_configuration(act, given)
+        if own is given:
             continue
-        uri = given["S3Input"]["S3Uri"]
-        configuration = json.loads(act.port.read(uri))
-        predictor = configuration.setdefault("predictor", {})
-        if predictor.get("model_name") != name:
-            predictor["model_name"] = name
-            act.port.write(uri, json.dumps(configuration).encode())
+        uri = str(given["S3Input"]["S3Uri"])
+        try:
+            configuration = dict(json.loads(act.port.read(uri)))
+            predictor = {**configuration.get("predictor", {}), "model_name": str(act.own["ModelName"])}
+        except (NotFound, ValueError, TypeError):
+            raise CallError("s3:GetObject", "NoSuchKey", f"there is no analysis configuration at {uri}") from None
+        configuration["predictor"] = predictor
+        act.port.write(own["S3Input"]["S3Uri"], json.dumps(configuration).encode())
+
+
+def _says(own: Mapping[str, Any], member: str, *, default: bool = False) -> bool:
+    """What a member says that a parameter may write as a text. Raises Invalid for what is neither true nor false."""
+    value = own.get(member)
+    return default if value is None else bool(typed(member, "Boolean", value))
 
 
 QUALITY = CheckStep("QualityCheck", "constraints.json", "statistics.json")

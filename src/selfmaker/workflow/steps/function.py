@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from selfmaker.errors import Invalid
+from selfmaker.workflow.parameters import typed
 from selfmaker.workflow.steps.base import FAILED, SUCCEEDED, Act, Begun, Outcome, Plain
-from selfmaker.workflow.steps.callback import typed
 
 
 class LambdaStep(Plain):
@@ -49,7 +49,7 @@ def _outputs(act: Act, text: str) -> dict[str, Any]:
         name = output["OutputName"]
         if answer.get(name) is None:
             raise Invalid(f"the function's answer has no output {name!r}: {text[:200]}")
-        values[name] = typed(name, output.get("OutputType", "String"), answer[name])
+        values[name] = typed(name, output.get("OutputType", "String"), answer[name], "OutputParameters: ")
     return values
 
 
