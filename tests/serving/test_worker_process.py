@@ -159,3 +159,12 @@ def test_a_loop_is_not_blocked_while_workers_start(loop, on_loop, launcher, plan
     assert len({process.handle.pid for process in processes}) == 2
     for process in processes:
         on_loop(process.stop())
+
+
+def test_a_model_without_files_has_an_empty_folder(loop, on_loop, launcher, plan_for, output_log, tmp_path):
+    listing = (
+        "import os\ndef model_fn(d): return os.listdir(d)\ndef transform_fn(m, *rest): return repr(m), 'text/plain'"
+    )
+    process = on_loop(launcher.launch(plan_for(listing, model=None), tmp_path / "runs", output_log, 60))
+    assert on_loop(ask(loop, process)).body == b"[]"
+    on_loop(process.stop())

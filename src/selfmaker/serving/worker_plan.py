@@ -52,6 +52,8 @@ def run_spec(plan: WorkerPlan, run: Path) -> RunSpec:
         mounts += _program_mounts(programs, run)
     if plan.model is not None:
         mounts.append(Mount(plan.model, MODEL_DIR, Access.COPY_ON_WRITE))
+    else:
+        mounts.append(_empty_model(run))
     if plan.code is not None:
         mounts.append(Mount(plan.code, CODE_DIR, Access.COPY_ON_WRITE))
     return RunSpec(
@@ -105,11 +107,14 @@ def directory(plan: WorkerPlan) -> str:
 def spare_spec(plan: WorkerPlan, run: Path) -> RunSpec:
     """As ``run_spec``, for a worker that has no model yet: what it will serve comes to its folder ``run``."""
     spec = run_spec(replace(plan, model=None, code=None, code_dir=None, program=None), run)
-    mounts = (
-        Mount(run / "model", MODEL_DIR, Access.READ_WRITE),
-        Mount(run / "code", CODE_DIR, Access.READ_WRITE),
-    )
-    return replace(spec, argv=(*spec.argv, "--spare"), mounts=(*spec.mounts, *mounts))
+    code = Mount(run / "code", CODE_DIR, Access.READ_WRITE)
+    return replace(spec, argv=(*spec.argv, "--spare"), mounts=(*spec.mounts, code))
+
+
+def _empty_model(run: Path) -> Mount:
+    """The folder of a model that has no files, which is there all the same: scripts look into it."""
+    (run / "model").mkdir(mode=0o700, exist_ok=True)
+    return Mount(run / "model", MODEL_DIR, Access.READ_WRITE)
 
 
 def _program_mounts(programs: Programs, run: Path) -> list[Mount]:

@@ -196,3 +196,9 @@ def test_a_model_whose_parameters_cannot_be_read_is_served_one_request_at_a_time
 def test_a_program_that_is_not_there_fails_the_worker(workers, python, models, tmp_path):
     worker = workers(python)("sklearn", models, code=tmp_path)
     assert worker.told == "FileNotFoundError: SAGEMAKER_PROGRAM is inference.py, but the submitted code holds: nothing"
+
+
+def test_an_archive_that_was_packed_with_a_folder_too_much_is_told(workers, python, models, tmp_path):
+    (tmp_path / "model" / "mine").mkdir(parents=True)
+    worker = workers(python)("sklearn", models, code=tmp_path / "model" / "code")
+    assert worker.told.endswith(f"it is looked for in {tmp_path}/model/code, and {tmp_path}/model holds: mine/")

@@ -126,7 +126,8 @@ def test_the_algorithm_answers_a_line_of_csv_for_each_row_unless_asked_otherwise
     answer = algorithm.ask(csv(told["probe"]))
     assert answer.content_type == "text/csv"
     assert [float(line) for line in answer.body.decode().split("\n")[:-1]] == told["binary"]
-    assert json.loads(algorithm.text(csv(told["probe"]), accept="application/json")) == told["binary"]
+    scores = [{"score": value} for value in told["binary"]]
+    assert json.loads(algorithm.text(csv(told["probe"]), accept="application/json")) == {"predictions": scores}
     assert algorithm.ask("1,2,3,4", accept="image/png").status == 406
     assert algorithm.ask("1,2,3,4", accept="image/png, application/json").content_type == "application/json"
 
@@ -219,10 +220,32 @@ def test_several_models_answer_with_their_mean(workers, python, models, told):
 
 def test_probabilities_of_classes_and_boosters_that_cannot_predict_in_place(workers, python, models, told):
     multi = workers(python)("xgboost", models / "multi")
-    assert json.loads(multi.text(csv(told["probe"]), accept="application/json")) == told["multi"]
+    answer = json.loads(multi.text(csv(told["probe"]), accept="application/json"))
+    assert [row["score"] for row in answer["predictions"]] == told["multi"]
     rows = multi.text(csv(told["probe"])).splitlines()
     assert [numbers(row) for row in rows] == told["multi"]
     linear = workers(python)("xgboost", models / "linear")
+    assert numbers(linear.text(csv(told["probe"]))) == pytest.approx(told["linear"])
+
+
+def test_the_output_that_the_variable_names_is_told(workers, python, models, told):
+    """SAGEMAKER_INFERENCE_OUTPUT, as models of Autopilot have it."""
+    words = {"SAGEMAKER_INFERENCE_OUTPUT": "predicted_label, Probability,probabilities,predicted_score"}
+    worker = workers(python)("xgboost", models / "json", **words)
+    answer = json.loads(worker.text(csv(told["probe"]), accept="application/json"))
+    for row, value in zip(answer["predictions"], told["binary"], strict=True):
+        assert list(row) == ["predicted_label", "probability", "probabilities", "predicted_score"]
+        assert (row["predicted_label"], row["probability"]) == (int(value > 0.5), value)
+        assert row["probabilities"] == [1.0 - value, value] and row["predicted_score"] != row["predicted_score"]
+    lines = worker.text(csv(told["probe"]), accept="application/jsonlines").splitlines()
+    assert [json.loads(line)["probability"] for line in lines] == told["binary"]
+    first = worker.text(csv(told["probe"])).splitlines()[0]
+    value = told["binary"][0]
+    assert first == f'{int(value > 0.5)},{value},"[{1.0 - value}, {value}]",nan'
+    multi = workers(python)("xgboost", models / "multi", SAGEMAKER_INFERENCE_OUTPUT="predicted_label,labels,raw_score")
+    rows = multi.text(csv(told["probe"])).splitlines()
+    assert rows == [f'{row.index(max(row))},"[0, 1, 2]",{max(row)}' for row in told["multi"]]
+    linear = workers(python)("xgboost", models / "linear", SAGEMAKER_INFERENCE_OUTPUT="predicted_score")
     assert numbers(linear.text(csv(told["probe"]))) == pytest.approx(told["linear"])
 
 

@@ -19,8 +19,10 @@ def load(program: str | None, code_dir: str | None, required: bool = True) -> An
     folder = Path(code_dir)
     path = folder / program
     if not path.is_file():
-        held = ", ".join(sorted(entry.name for entry in folder.iterdir())) if folder.is_dir() else ""
+        held = _names(folder)
         missing = f"SAGEMAKER_PROGRAM is {program}, but the submitted code holds: {held or 'nothing'}"
+        if not held and folder.name == "code":  # an archive may have been packed with a folder too much
+            missing += f"; it is looked for in {folder}, and {folder.parent} holds: {_names(folder.parent, folder)}"
         if required:
             raise FileNotFoundError(missing)
         print(f"{missing}; the container's default functions serve the model", file=sys.stderr, flush=True)
@@ -38,3 +40,8 @@ def load(program: str | None, code_dir: str | None, required: bool = True) -> An
     sys.argv = [str(path)]
     spec.loader.exec_module(module)
     return module
+
+
+def _names(folder: Path, but: Path | None = None) -> str:
+    entries = [entry for entry in folder.iterdir() if entry != but] if folder.is_dir() else []
+    return ", ".join(sorted(entry.name + "/" * entry.is_dir() for entry in entries))

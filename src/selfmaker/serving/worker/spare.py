@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import time
+from pathlib import Path
 
 from . import transport
 
@@ -58,6 +59,7 @@ def wait(connection: transport.Connection) -> list[str] | None:
             os.environ.clear()
             os.environ.update(told["variables"])
             time.tzset()
+            Path(told["directory"]).mkdir(parents=True, exist_ok=True)  # as the sandbox has it for other workers
             os.chdir(told["directory"])
             arguments: list[str] = told["arguments"]
             return arguments

@@ -2,13 +2,15 @@
 
 Script mode reads csv, libsvm and recordio into a DMatrix and writes json, csv or npy. The algorithm loads
 ``xgboost-model``, predicts with the best iteration, and answers in CSV: one line for each row, or, where the image is
-older than 1.2-2, one line with all predictions (aws/sagemaker-xgboost-container, pull requests 269 to 271).
+older than 1.2-2, one line with all predictions (aws/sagemaker-xgboost-container, pull requests 269 to 271). JSON is of
+the form ``{"predictions": [{"score": 0.5}]}`` (pull requests 278 to 282).
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 import pickle
 import sys
 from pathlib import Path
@@ -20,6 +22,7 @@ from . import arrays, formats, recordio
 from .batching import Batch
 from .booster import Predictor
 from .handlers import Handlers, RequestError, reason
+from .selectable import VARIABLE, Selection
 from .transport import Message
 
 RECORDIO = "application/x-recordio-protobuf"
@@ -76,10 +79,14 @@ class XgboostAlgorithm(Handlers):
         self._one_per_line = one_per_line
         self._all_in_one = False
         self._predictors: list[Predictor] = []
+        self._selection: Selection | None = None
 
     def load(self) -> None:
         self._all_in_one = _writes_one_line()
-        self._predictors = [Predictor(*load_booster(path)) for path in _model_files(self.model_dir)]
+        boosters = [load_booster(path) for path in _model_files(self.model_dir)]
+        self._predictors = [Predictor(*booster) for booster in boosters]
+        if VARIABLE in os.environ:
+            self._selection = Selection(os.environ[VARIABLE], boosters[0][0])
 
     def batch(self) -> Batch | None:
         features = self._predictors[0].features
@@ -110,7 +117,7 @@ class XgboostAlgorithm(Handlers):
 
     def _accept(self, header: str) -> str:
         """The images that put all predictions on one line (before 1.2.2) answer in CSV whatever is asked for."""
-        if self._all_in_one:
+        if self._all_in_one and self._selection is None:
             return formats.CSV
         if not header or header == "*/*":
             return self.default_accept
@@ -134,10 +141,14 @@ class XgboostAlgorithm(Handlers):
 
     def _encode(self, prediction: Any, accept: str) -> bytes:
         values = prediction.tolist()
-        if accept == formats.CSV and self._one_per_line:
+        if self._selection is not None:
+            return self._selection.encode(values, accept)
+        if self._one_per_line:
             return "".join(f"{value}\n" for value in values).encode("ascii")
         if accept == formats.CSV and self._all_in_one:
             return ",".join(map(str, values)).encode("ascii")
+        if accept == formats.JSON:
+            return json.dumps({"predictions": [{"score": value} for value in values]}).encode("ascii")
         return arrays.encode(values, accept)[0]
 
 
