@@ -322,3 +322,25 @@ def test_a_baseline_is_a_record_of_the_dataset(processor, session, place, model,
     [explained] = json.loads(files(config.s3_output_path)["analysis.json"])["explanations"]["kernel_shap"].values()
     assert explained["expected_value"] == pytest.approx(0.5)
     assert explained["global_shap_values"]["woman"] == pytest.approx(0.0)  # all of these are men, as the baseline
+
+
+def test_predictions_in_a_dataset_of_their_own(processor, session, place, dataset, bias_config, files):
+    bucket, key = place.removeprefix("s3://").split("/", 1)
+    predicted = [int(income >= 45) for _, _, income, _ in ROWS]
+    text = "\n".join(map(str, predicted))
+    session.boto_session.client("s3").put_object(Bucket=bucket, Key=f"{key}/predicted.csv", Body=text.encode())
+    config = clarify.DataConfig(
+        s3_data_input_path=dataset,
+        s3_output_path=f"{place}/{uuid.uuid4().hex}",
+        label="approved",
+        headers=HEADERS,
+        dataset_type="text/csv",
+        predicted_label_dataset_uri=f"{place}/predicted.csv",
+        predicted_label_headers=["guess"],
+        predicted_label="guess",
+    )
+    processor.run_post_training_bias(config, bias_config, logs=False)
+    analysis = json.loads(files(config.s3_output_path)["analysis.json"])
+    rows = pd.DataFrame(ROWS, columns=HEADERS).assign(guess=predicted)
+    shares = rows.groupby("woman").guess.mean()
+    assert metrics(analysis["post_training_bias_metrics"])["DPPL"] == pytest.approx(shares[0] - shares[1])

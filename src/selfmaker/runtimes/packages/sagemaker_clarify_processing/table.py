@@ -46,7 +46,8 @@ def load(job: Job) -> Table:
 def _labels(table: pd.DataFrame, config: Mapping[str, Any]) -> tuple[Any, Any]:
     """The columns of the labels and of the predictions, by name or index. A JMESPath's is behind those of the features,
     whatever its name is there."""
-    label, predicted = config.get("label"), config.get("predicted_label")
+    elsewhere = "predicted_label_dataset_uri" in config
+    label, predicted = config.get("label"), None if elsewhere else config.get("predicted_label")
     if not is_json(config) or config.get("features") is None:
         return label, predicted
     places = iter(range(len(table.columns) - isinstance(label, str) - isinstance(predicted, str), len(table.columns)))
@@ -140,7 +141,8 @@ def _json(document: Any, config: Mapping[str, Any], *, lines: bool = False) -> p
     if not isinstance(rows, list) or any(row is None for row in rows):
         raise UserError(f"features: the JMESPath {expression} finds nothing in some records.")
     table = pd.DataFrame(rows)
-    for member in ("label", "predicted_label"):
+    elsewhere = "predicted_label_dataset_uri" in config
+    for member in ("label",) if elsewhere else ("label", "predicted_label"):
         path = config.get(member)
         if isinstance(path, str):
             values = jmespath.search(path, document) if whole else [jmespath.search(path, r) for r in records]
