@@ -12,8 +12,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
-# The tests of a file stay together, in order. Each process has a server of its own; most of a test is waiting.
-AT_ONCE = ["-n", str(max(2, min(4, os.cpu_count() or 2))), "--dist", "loadfile"]
+# The tests of a file stay together, in order. Each process has a server of its own; much of a test is waiting, so there
+# is one process more than cores.
+AT_ONCE = ["-n", str(min(4, (os.cpu_count() or 1) + 1)), "--dist", "loadfile"]
 
 
 def sdk_suite(version: str, home: str) -> list[list[str]]:

@@ -422,6 +422,7 @@ class TestOperations:
         assert [row["PipelineName"] for row in found("Pipeline", "Tags.team", name)] == [name]
         [row] = found("PipelineExecution", "PipelineExecutionArn", run)
         assert (row["PipelineExecutionStatus"], row["PipelineExecutionDisplayName"]) == ("Failed", "shown")
+        assert row["CreatedBy"] == client.describe_pipeline(PipelineName=name)["CreatedBy"]
         arn = client.describe_pipeline(PipelineName=name)["PipelineArn"]
         client.update_pipeline(PipelineName=name, PipelineDefinition=text + " ", PipelineVersionAliases=["new"])
         first, second = sorted(found("PipelineVersion", "PipelineArn", arn), key=lambda one: one["PipelineVersionId"])
