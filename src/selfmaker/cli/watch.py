@@ -80,7 +80,7 @@ def _lines(caller: Caller, arn: str) -> Run:
 
 
 def _line(step: runs.Row) -> str:
-    ended, reason = step.get("EndTime"), step.get("FailureReason")
+    ended, reason = step.get("EndTime"), " ".join(step.get("FailureReason", "").split())
     took = f" after {duration(ended - step['StartTime'])}" if ended else ""
     source = " (cached)" if step.get("CacheHitResult") else ""
     return f"{step['StepName']}: {step['StepStatus']}{source}{took}{f': {reason}' if reason else ''}"

@@ -93,7 +93,7 @@ def gated(pipelines: Pipelines) -> str:
     evaluate = pipelines.processing("evaluate", WRITE, {"Get": "Parameters.score"}, PropertyFiles=FILES)
     place = {"Get": "Steps.evaluate.ProcessingOutputConfig.Outputs['out'].S3Output.S3Uri"}
     keep = pipelines.processing("keep", "import sys; print(sys.argv[1])", place)
-    low = {"Std:Join": {"On": " ", "Values": ["only", SCORE]}}
+    low = {"Std:Join": {"On": "\n", "Values": ["only", SCORE]}}
     gate = {
         "Name": "gate",
         "Type": "Condition",
@@ -129,7 +129,7 @@ class TestRunning:
         assert described["PipelineExecutionStatus"] == "Failed"
         assert described["FailureReason"] == "Step failure: One or multiple steps failed."
         steps = pipelines.steps(bad)
-        assert (steps["low"]["StepStatus"], steps["low"]["FailureReason"]) == ("Failed", "only 0.25")
+        assert (steps["low"]["StepStatus"], steps["low"]["FailureReason"]) == ("Failed", "only\n0.25")
         listed = pipelines.client.list_pipeline_parameters_for_execution(PipelineExecutionArn=bad)
         assert listed["PipelineParameters"] == [{"Name": "score", "Value": "0.25"}, {"Name": "least", "Value": "0.5"}]
 
@@ -254,6 +254,10 @@ class TestRunning:
         text = picture.read_text()
         assert text.startswith("<svg ")
         assert all(f">{step}<" in text for step in ("evaluate", "gate", "keep", "low", "True", "False"))
+        assert "call it dag.svg" in server.selfmaker("graph", name, "-o", "dag.png").stderr
+        assert server.selfmaker("graph", name, "-o", str(tmp_path / "no" / "dag.svg")).stderr == (
+            f"selfmaker: cannot write {tmp_path / 'no' / 'dag.svg'}: No such file or directory\n"
+        )
         again = json.loads(server.selfmaker("watch", name, "--json").stdout)
         assert (again["PipelineExecutionArn"], again["PipelineExecutionStatus"]) == (run, "Failed")
         assert server.selfmaker("watch", "nobody").stderr.startswith("selfmaker: no execution and no pipeline")
