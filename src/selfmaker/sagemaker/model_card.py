@@ -22,6 +22,7 @@ from selfmaker.store.resources import Change, Resource, Resources
 
 KIND = "ModelCard"
 VERSION_KIND = "ModelCardVersion"
+EXPORT_KIND = "ModelCardExportJob"
 _OF_VERSION = ("ModelCardVersion", "Content", "ModelCardStatus")
 
 
@@ -49,11 +50,7 @@ def describe_model_card(call: Call, request: Request) -> Output:
     card = find(call, request["ModelCardName"])
     document = described(card)
     if "ModelCardVersion" in request:
-        version = f"{card.name}/{request['ModelCardVersion']}"
-        try:
-            document |= _described_version(call.use(Resources).get(VERSION_KIND, call.region, version))
-        except NotFound:
-            raise not_found(f"{card.arn} version {request['ModelCardVersion']}") from None
+        document |= _described_version(of_version(call, card, request["ModelCardVersion"]))
     if request.get("IncludedData") == "MetadataOnly":
         document["Content"] = json.dumps(metadata(content_of(document["Content"], "Content")))
     return describe("sagemaker", "DescribeModelCard", document)
@@ -117,6 +114,8 @@ def delete_model_card(call: Call, request: Request) -> Output:
         resources.remove(connection, KIND, call.region, card.name)
         for number in range(1, last + 1):
             resources.remove(connection, VERSION_KIND, call.region, f"{card.name}/{number}")
+        for export in resources.having(connection, EXPORT_KIND, call.region, ("ModelCardName",), card.name):
+            resources.remove(connection, EXPORT_KIND, call.region, export.name)
         tags.forget(connection, card.arn)
 
     try:
@@ -136,6 +135,14 @@ def find(call: Call, name_or_arn: str) -> Resource:
         return call.use(Resources).get(KIND, call.region, name)
     except NotFound:
         raise not_found(arn) from None
+
+
+def of_version(call: Call, card: Resource, number: int) -> Resource:
+    """The card as it was in that version, or AWS's error."""
+    try:
+        return call.use(Resources).get(VERSION_KIND, call.region, f"{card.name}/{number}")
+    except NotFound:
+        raise not_found(f"{card.arn} version {number}") from None
 
 
 def not_found(arn: str) -> AwsError:

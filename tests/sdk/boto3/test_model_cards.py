@@ -84,3 +84,45 @@ def test_who_wrote_a_card_is_told(account):
     client.update_model_card(ModelCardName=name, Content='{"model_overview": {}}')
     described = client.describe_model_card(ModelCardName=name)
     assert described["CreatedBy"]["IamIdentity"]["Arn"] and described["LastModifiedBy"] == described["CreatedBy"]
+
+
+def test_a_version_is_exported(account):
+    client, name = account.sagemaker, account.unique("card")
+    client.create_model_card(
+        ModelCardName=name, Content='{"model_overview": {"model_name": "a"}}', ModelCardStatus="Draft"
+    )
+    client.update_model_card(ModelCardName=name, Content='{"model_overview": {"model_name": "b"}}')
+    output = {"S3OutputPath": f"s3://{account.bucket}/{name}"}
+    request = {"ModelCardName": name, "ModelCardExportJobName": "first", "OutputConfig": output}
+    arn = client.create_model_card_export_job(**request, ModelCardVersion=1)["ModelCardExportJobArn"]
+    described = client.describe_model_card_export_job(ModelCardExportJobArn=arn)
+    assert (described["Status"], described["ModelCardVersion"], described["OutputConfig"]) == ("Completed", 1, output)
+    document = account.get(described["ExportArtifacts"]["S3ExportArtifacts"])
+    assert document.startswith(b"%PDF-") and b"(Model name: a)" in document
+    client.create_model_card_export_job(**{**request, "ModelCardExportJobName": "second"})
+    nowhere = {"S3OutputPath": "s3://no-such-bucket-here/x"}
+    lost = client.create_model_card_export_job(
+        **{**request, "ModelCardExportJobName": "third", "OutputConfig": nowhere}
+    )["ModelCardExportJobArn"]
+    failed = client.describe_model_card_export_job(ModelCardExportJobArn=lost)
+    assert failed["Status"] == "Failed" and "no-such-bucket-here" in failed["FailureReason"]
+    listed = client.list_model_card_export_jobs
+    jobs = listed(ModelCardName=name, SortBy="Name", SortOrder="Ascending")["ModelCardExportJobSummaries"]
+    assert [(job["ModelCardExportJobName"], job["ModelCardVersion"]) for job in jobs] == [
+        ("first", 1), ("second", 2), ("third", 2)
+    ]  # fmt: skip
+    [failed] = listed(ModelCardName=name, StatusEquals="Failed")["ModelCardExportJobSummaries"]
+    assert failed["ModelCardExportJobArn"] == lost
+    assert len(listed(ModelCardName=name, ModelCardExportJobNameContains="sec")["ModelCardExportJobSummaries"]) == 1
+    for wrong, code in (
+        (request, "ConflictException"),
+        ({**request, "ModelCardExportJobName": "x", "ModelCardVersion": 9}, "ResourceNotFound"),
+        ({**request, "ModelCardName": "nobody"}, "ResourceNotFound"),
+        ({**request, "OutputConfig": {"S3OutputPath": "s3://"}}, "ValidationException"),
+    ):
+        with pytest.raises(ClientError) as caught:
+            client.create_model_card_export_job(**wrong)
+        assert caught.value.response["Error"]["Code"] == code
+    client.delete_model_card(ModelCardName=name)
+    with pytest.raises(ClientError, match="does not exist"):
+        client.describe_model_card_export_job(ModelCardExportJobArn=arn)

@@ -25,3 +25,18 @@ def test_a_card_is_made_updated_and_loaded(session):
     versions = loaded.get_version_history()
     assert [version["ModelCardVersion"] for version in versions] == [2, 1]
     assert loaded.delete()
+
+
+def test_a_card_is_exported(session):
+    card = ModelCard(
+        name=f"card-{time.time_ns()}",
+        model_overview=ModelOverview(model_name="churn", model_description="who will leave?"),
+        sagemaker_session=session,
+    )
+    card.create()
+    uri = card.export_pdf(s3_output_path=f"s3://{session.default_bucket()}/cards")
+    bucket, key = uri.removeprefix("s3://").split("/", 1)
+    document = session.boto_session.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    assert document.startswith(b"%PDF-") and b"(Model description: who will leave?)" in document
+    [job] = card.list_export_jobs()["ModelCardExportJobSummaries"]
+    assert job["Status"] == "Completed"
