@@ -21,6 +21,12 @@ _REASONS = (
         r".*-tgi-inference|djl-inference|tei(-cpu)?|sagemaker-tritonserver|.*vllm.*",
         "Servers of large models are not there",
     ),
+    (
+        r"linear-learner|kmeans|pca|knn|factorization-machines|lda|ntm|randomcutforest|ipinsights|blazingtext|object2vec"
+        r"|seq2seq|forecasting-deepar|image-classification|object-detection|semantic-segmentation",
+        "AWS's built-in algorithms are closed programs, XGBoost's being the only one that is here; a script in a "
+        "framework's image can do the same (scikit-learn has most of the classic ones)",
+    ),
     (r"sagemaker-debugger-rules|detailed-profiler-processing", "Debugger's rules are not evaluated here"),
 )
 

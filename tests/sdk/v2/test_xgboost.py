@@ -130,8 +130,8 @@ def test_the_model_predicts_behind_an_endpoint_by_csv_and_libsvm(trained, cancer
         libsvm = np.array(predictor.predict((tmp_path / "x.libsvm").read_text()), dtype=float).reshape(-1)
         assert libsvm.shape == (5,)
         predictor.serializer, predictor.deserializer = CSVSerializer(), JSONDeserializer()
-        scores = np.array(predictor.predict(features[:3]), dtype=float).reshape(-1)
-        assert scores == pytest.approx(answers[:3], rel=1e-5)
+        told = predictor.predict(features[:3])["predictions"]
+        assert [row["score"] for row in told] == pytest.approx(answers[:3], rel=1e-5)
     finally:
         predictor.delete_model()
         predictor.delete_endpoint()
