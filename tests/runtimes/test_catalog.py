@@ -104,5 +104,5 @@ def test_an_image_of_aws_that_is_not_here_is_refused_with_the_reason(repository:
 
 @pytest.mark.parametrize("name", ["linear-learner:1", "forecasting-deepar:1", "pca:1", "semantic-segmentation:1"])
 def test_the_closed_algorithms_are_refused_with_a_way_out(name: str) -> None:
-    with pytest.raises(NotFound, match="closed programs.*a script in a framework's image"):
+    with pytest.raises(NotFound, match=r"closed programs.*a script in a framework's image"):
         runtime_for(f"382416733822.dkr.ecr.us-east-1.amazonaws.com/{name}")
