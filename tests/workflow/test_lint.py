@@ -11,6 +11,7 @@ from selfmaker.sagemaker.pipeline_shapes import ModelShapes
 from selfmaker.workflow.definition import parse
 from selfmaker.workflow.lint import check
 from selfmaker.workflow.paths import parse as parse_path
+from selfmaker.workflow.steps.catalog import TYPES
 
 JOB: dict[str, Any] = {
     "AppSpecification": {"ImageUri": "i", "ContainerEntrypoint": ["x"]},
@@ -255,3 +256,11 @@ def test_whatever_stands_anywhere_is_refused_or_taken(value: Any) -> None:
             check(parse(json.dumps(changed(list(place), value))), ModelShapes())
         except Invalid as error:
             assert error.message.startswith("Unable to parse pipeline definition")
+
+
+@pytest.mark.parametrize("step_type", [kind for kind in TYPES if TYPES[kind].name_member or kind == "RegisterModel"])
+def test_what_the_walk_fills_in_is_not_asked_for_and_not_unknown(step_type: str) -> None:
+    """A role, a name: AWS's model requires some of them, and does not know others."""
+    problems = dict(ModelShapes().argument_problems(step_type, {}))
+    assert set(problems.values()) <= {"is required"}
+    assert not {name for name in problems if name.endswith(("JobName", "RoleArn", "ModelName"))} - {"ModelName"}

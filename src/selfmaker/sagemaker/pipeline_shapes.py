@@ -16,7 +16,7 @@ _OPERATIONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "Tuning": (
         "CreateHyperParameterTuningJob",
         "DescribeHyperParameterTuningJob",
-        ("HyperParameterTuningJobName", "RoleArn"),
+        ("HyperParameterTuningJobName",),
     ),
     "Model": ("CreateModel", "DescribeModel", ("ModelName", "ExecutionRoleArn")),
     "RegisterModel": ("CreateModelPackage", "DescribeModelPackage", ()),

@@ -497,6 +497,19 @@ class TestOperations:
         assert "SourcePipelineExecutionArn is required: selected steps need the outputs of ['a']" in told("b")
 
 
+def test_a_tuning_step_fails_clearly_until_there_are_tuning_jobs(pipelines: Pipelines) -> None:
+    limits = {"MaxNumberOfTrainingJobs": 2, "MaxParallelTrainingJobs": 1}
+    config = {"Strategy": "Random", "ResourceLimits": limits}
+    best = {"Get": "Steps.tune.BestTrainingJob.TrainingJobName"}
+    tune = {"Name": "tune", "Type": "Tuning", "Arguments": {"HyperParameterTuningJobConfig": config}}
+    after = {"Name": "after", "Type": "Fail", "Arguments": {"ErrorMessage": best}}
+    run = pipelines.start(pipelines.create(tune, after))
+    assert pipelines.ended(run)["PipelineExecutionStatus"] == "Failed"
+    steps = pipelines.steps(run)
+    assert list(steps) == ["tune"]
+    assert "CreateHyperParameterTuningJob" in steps["tune"]["FailureReason"]
+
+
 def waiting(pipelines: Pipelines) -> tuple[str, str]:
     """An execution whose callback waits for an answer, and the callback's token."""
     sqs = pipelines.account.server.client("sqs")
