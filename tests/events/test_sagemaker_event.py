@@ -92,4 +92,4 @@ def test_a_step_is_told_with_its_job(events: SagemakerEvents) -> None:
 
 
 def test_what_aws_tells_nobody_of_is_no_event(events: SagemakerEvents) -> None:
-    assert events.of(waiting("EndpointConfig", endpoint("InService"), "InService")) is None
+    assert events.of(waiting("EventRule", endpoint("ENABLED"), "ENABLED")) is None

@@ -5,7 +5,11 @@ import re
 from selfmaker.sagemaker.model_card_pdf import pdf
 
 CONTENT = {
-    "model_overview": {"model_name": "churn (\N{GREEK SMALL LETTER ALPHA}) \\ é", "problem_type": None, "model_artifact": ["s3://a", "s3://b"]},
+    "model_overview": {
+        "model_name": "churn (\N{GREEK SMALL LETTER ALPHA}) \\ é",
+        "problem_type": None,
+        "model_artifact": ["s3://a", "s3://b"],
+    },
     "evaluation_details": [
         {"name": "test", "metric_groups": [{"name": "quality", "metric_data": [{"name": "accuracy", "value": 0.94}]}]}
     ],

@@ -45,7 +45,7 @@ def test_an_endpoint_reports_each_new_status_until_it_is_gone(database: Database
     resources.update("Endpoint", "eu-west-1", "e", Change(state={"x": 1}))
     resources.update("Endpoint", "eu-west-1", "e", Change(status="InService"))
     resources.delete("Endpoint", "eu-west-1", "e")
-    resources.create(resource("EndpointConfig", "c", "InService"))
+    resources.create(resource("FeatureStore", "c", "InService"))
     assert waiting(database) == [
         ("Endpoint", None, "Creating"),
         ("Endpoint", "Creating", "InService"),

@@ -141,7 +141,7 @@ class Dispatcher:
 
     def _send(self, port: Port, delivery: Delivery) -> None:
         try:
-            if not self._closed.is_set():
+            if not self._closed.is_set() and self._is_still_due(delivery):
                 self._attempt(port, delivery)
         except Exception:  # noqa: BLE001 - the outermost frame of a thread; the delivery stays and is tried again
             _log.exception("an event for %s waits", delivery.target["Arn"])
@@ -149,6 +149,10 @@ class Dispatcher:
         finally:
             with self._lock:
                 self._in_hand.discard(delivery.sequence)
+
+    def _is_still_due(self, delivery: Delivery) -> bool:
+        """False for one that another thread has sent between its being read and its being taken in hand."""
+        return self._database.read(lambda c: deliveries.is_due(c, delivery.sequence, clock.now()))
 
     def _attempt(self, port: Port, delivery: Delivery) -> None:
         try:

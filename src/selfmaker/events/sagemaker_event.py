@@ -15,7 +15,7 @@ from selfmaker.aws.output import describe
 from selfmaker.errors import NotFound
 from selfmaker.events.form import event, moment
 from selfmaker.jobs import states
-from selfmaker.sagemaker import model_package, processing_job, training_job, transform_job
+from selfmaker.sagemaker import model_card, model_package, processing_job, training_job, transform_job
 from selfmaker.store.executions import ExecutionTable
 from selfmaker.store.jobs import Job
 from selfmaker.store.outbox import JOB_KINDS, Change, Waiting
@@ -43,8 +43,10 @@ _NAMES = {
     "TransformJob": "SageMaker Transform Job State Change",
     "HyperParameterTuningJob": "SageMaker HyperParameter Tuning Job State Change",
     "Endpoint": "SageMaker Endpoint State Change",
+    "EndpointConfig": "SageMaker Endpoint Config State Change",
     "FeatureGroup": "SageMaker Feature Group State Change",
     "Model": "SageMaker Model State Change",
+    "ModelCard": "SageMaker Model Card State Change",
     "ModelPackage": "SageMaker Model Package State Change",
     "PipelineExecution": "SageMaker Model Building Pipeline Execution Status Change",
     "PipelineExecutionStep": "SageMaker Model Building Pipeline Execution Step Status Change",
@@ -87,6 +89,8 @@ class SagemakerEvents:
             return _execution(change)
         if change.kind == "PipelineExecutionStep":
             return self._step(change)
+        if change.kind == "ModelCard":
+            return _card(change, self.account)
         detail = _job(change) if change.kind in _JOBS else _resource(change)
         return None if detail is None else {**detail, "Tags": self.tags.of(change.arn)}
 
@@ -152,10 +156,35 @@ def _job(change: Change) -> Detail | None:
     return _shaped(f"Describe{change.kind}", described(Job(**change.document)))
 
 
+def _row(change: Change) -> tuple[Resource, list[str]]:
+    """The resource as it was then, and which of the members that are watched were new."""
+    document = dict(change.document)
+    changed = document.pop("changed", [])
+    return Resource(**document), changed
+
+
+def _card(change: Change, account: str) -> Detail | None:
+    row, _ = _row(change)
+    if change.status == "Deleted":
+        return None
+    card = model_card.found(row)
+    told = {
+        **{name: card.get(name) for name in ("ModelCardName", "ModelCardVersion", "ModelCardStatus", "ModelId")},
+        **{name: card.get(name) for name in ("CreatedBy", "LastModifiedBy")},
+        "CreationTime": moment(row.created),
+        "LastModifiedTime": moment(row.modified),
+        "AccountId": account,
+        "SecurityConfig": card.get("SecurityConfig", {}),
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
 def _resource(change: Change) -> Detail:
-    row = Resource(**change.document)
+    row, changed = _row(change)
     if change.kind == "ModelPackage":
-        return _shaped("DescribeModelPackage", model_package.described(row), as_text=True)
+        package = _shaped("DescribeModelPackage", model_package.described(row), as_text=True)
+        fields = ["sourceUri" if name == "SourceUri" else name for name in changed]  # as AWS spells it here
+        return {**package, "UpdatedModelPackageFields": fields}
     if change.kind == "Endpoint":
         return _endpoint(row)
     held = {**row.document, **row.state, "CreationTime": row.created, "LastModifiedTime": row.modified}

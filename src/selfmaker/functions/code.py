@@ -9,7 +9,7 @@ import stat
 import threading
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from selfmaker import ids
@@ -82,13 +82,25 @@ def _check(data: bytes) -> None:
             size = sum(entry.file_size for entry in archive.infolist())
             names = archive.namelist()
             if size <= LARGEST:
-                archive.testzip()
+                whole = archive.testzip() is None
+                sound = whole and _has_room_for_each(archive.infolist())
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, zlib.error):
         raise Invalid("Could not unzip uploaded file. Please check your file, then try to upload again.") from None
     if size > LARGEST:
         raise Invalid(f"Unzipped size must be smaller than {LARGEST} bytes")
     if not names:
         raise Invalid("Uploaded file must be a non-empty zip")
+    if not sound:
+        raise Invalid("Could not unzip uploaded file. Please check your file, then try to upload again.")
+
+
+def _has_room_for_each(entries: Sequence[zipfile.ZipInfo]) -> bool:
+    """Whether no name is that of a file and of a folder, too."""
+    names = [tuple(part for part in entry.filename.split("/") if part not in ("", ".", "..")) for entry in entries]
+    files = {name for name, entry in zip(names, entries, strict=True) if not entry.is_dir()}
+    folders = {name[:length] for name in names for length in range(1, len(name))}
+    folders |= {name for name, entry in zip(names, entries, strict=True) if entry.is_dir()}
+    return not files & folders
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:

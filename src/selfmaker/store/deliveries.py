@@ -54,6 +54,12 @@ def due(connection: Connection, now: float, limit: int) -> list[Delivery]:
     return [Delivery(**row._mapping) for row in connection.execute(query.limit(limit)).all()]
 
 
+def is_due(connection: Connection, sequence: int, now: float) -> bool:
+    """Whether it still waits, and not for later: what one has read may have been sent meanwhile."""
+    query = select(deliveries.c.sequence).where(deliveries.c.sequence == sequence, deliveries.c.due <= now)
+    return connection.execute(query).first() is not None
+
+
 def postpone(connection: Connection, sequence: int, until: float) -> None:
     """One attempt failed; try again at ``until``."""
     changed = update(deliveries).where(deliveries.c.sequence == sequence)

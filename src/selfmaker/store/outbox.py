@@ -45,12 +45,22 @@ ENABLED = "ENABLED"  # the status of a rule that is to see events
 # Rows of ``jobs`` of these kinds report each transition. The document is the job's row.
 JOB_KINDS = ("TrainingJob", "ProcessingJob", "TransformJob", "HyperParameterTuningJob")
 
-# Rows of ``resources`` of these kinds report a new status, or a new value of these members. The document is the row.
+# Rows of ``resources`` of these kinds report a new status, or a new value of these members. The document is the row,
+# and beside its members ``changed``, the names of those that are new.
 WATCHED: Mapping[str, tuple[str, ...]] = {
     "Endpoint": (),
     "FeatureGroup": ("OfflineStoreStatus",),
+    "EndpointConfig": (),
     "Model": (),
-    "ModelPackage": ("ModelApprovalStatus", "ModelLifeCycle"),
+    "ModelCard": ("ModelCardStatus", "ModelCardVersion"),
+    "ModelPackage": (
+        "ModelApprovalStatus",
+        "ApprovalDescription",
+        "ModelLifeCycle",
+        "SourceUri",
+        "CustomerMetadataProperties",
+        "InferenceSpecification",
+    ),
 }
 
 outbox = Table(

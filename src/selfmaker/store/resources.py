@@ -227,15 +227,15 @@ def merged(old: Document, new: Document | None) -> Document:
 def _report(connection: Connection, before: Resource | None, after: Resource) -> None:
     """Offer a new status to the rules, or a new value of a member that tells as much."""
     members = outbox.WATCHED.get(after.kind)
-    if members is None or (before is not None and _told(before, members) == _told(after, members)):
+    if members is None:
+        return
+    held = [{**row.document, **row.state} if row is not None else {} for row in (before, after)]
+    changed = [member for member in members if held[0].get(member) != held[1].get(member)]
+    if before is not None and before.status == after.status and not changed:
         return
     previous = before.status if before is not None else None
-    outbox.add(connection, outbox.Change(after.region, after.kind, after.arn, after.status, previous, vars(after)))
-
-
-def _told(resource: Resource, members: tuple[str, ...]) -> tuple[Any, ...]:
-    held = {**resource.document, **resource.state}
-    return resource.status, *(held.get(member) for member in members)
+    document = {**vars(after), "changed": changed}
+    outbox.add(connection, outbox.Change(after.region, after.kind, after.arn, after.status, previous, document))
 
 
 def _key(kind: str, region: str, name: str) -> dict[str, str]:

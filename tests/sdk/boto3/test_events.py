@@ -147,6 +147,52 @@ def test_models_and_packages_tell_what_becomes_of_them(listener, account) -> Non
     assert event["detail"]["InferenceSpecification"]["SupportedContentTypes"] == ["text/csv"]
 
 
+def test_a_package_s_event_says_what_has_changed(listener, account) -> None:
+    client = account.sagemaker
+    detail = {"ModelPackageGroupName": [listener.name]}
+    listener.rule({"source": ["aws.sagemaker"], "detail": detail})
+    client.create_model_package_group(ModelPackageGroupName=listener.name)
+    specification = {"Containers": [{"Image": account.sklearn}]}
+    package = {"ModelPackageGroupName": listener.name, "InferenceSpecification": specification}
+    arn = client.create_model_package(**package)["ModelPackageArn"]
+    client.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription="good")
+    client.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")  # which it is already
+    client.update_model_package(ModelPackageArn=arn, CustomerMetadataProperties={"deployed": "yes"})
+    client.update_model_package(ModelPackageArn=arn, ModelLifeCycle={"Stage": "Test", "StageStatus": "Ready"})
+    client.update_model_package(ModelPackageArn=arn, SourceUri="there")
+    told = [event["detail"] for event in listener.heard(5)]  # in any order
+    assert sorted(event["UpdatedModelPackageFields"] for event in told) == [
+        ["CustomerMetadataProperties"],
+        ["ModelApprovalStatus", "ApprovalDescription"],
+        ["ModelApprovalStatus", "InferenceSpecification"],
+        ["ModelLifeCycle"],
+        ["sourceUri"],
+    ]
+    [moved] = [event for event in told if event["UpdatedModelPackageFields"] == ["ModelLifeCycle"]]
+    assert moved["ModelLifeCycle"] == {"Stage": "Test", "StageStatus": "Ready"}
+
+
+def test_cards_and_endpoint_configurations_tell_what_becomes_of_them(listener, account) -> None:
+    client, kinds = account.sagemaker, ["SageMaker Model Card State Change", "SageMaker Endpoint Config State Change"]
+    arns = [{"suffix": f"/{listener.name}"}]
+    listener.rule({"source": ["aws.sagemaker"], "detail-type": kinds, "resources": arns})
+    content = json.dumps({"model_overview": {"model_id": "m"}})
+    client.create_model_card(ModelCardName=listener.name, Content=content, ModelCardStatus="Draft")
+    client.update_model_card(ModelCardName=listener.name, ModelCardStatus="Approved")
+    client.delete_model_card(ModelCardName=listener.name)
+    model = {"ModelName": listener.name, "ExecutionRoleArn": account.role}
+    client.create_model(**model, PrimaryContainer={"Image": account.sklearn})
+    variant = {"VariantName": "a", "ModelName": listener.name, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    client.create_endpoint_config(EndpointConfigName=listener.name, ProductionVariants=[variant])
+    told = {kind: [] for kind in kinds}
+    for event in listener.heard(3):
+        told[event["detail-type"]].append(event["detail"])
+    cards, [config] = told[kinds[0]], told[kinds[1]]
+    assert sorted(card["ModelCardStatus"] for card in cards) == ["Approved", "Draft"]
+    assert {(card["ModelId"], card["AccountId"]) for card in cards} == {("m", "123456789012")}
+    assert config["EndpointConfigName"] == listener.name
+
+
 def test_a_rate_rings(listener, monkeypatch) -> None:
     name = listener.rule(None, ScheduleExpression="rate(1 minute)")
     described = listener.events.describe_rule(Name=name)

@@ -215,6 +215,23 @@ def test_a_policy_tags_and_a_limit_are_kept(client, make) -> None:
     assert refused(client.invoke, FunctionName=name) == "TooManyRequestsException"
 
 
+def damaged() -> bytes:
+    """A file of it is not what its checksum says."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as made:
+        made.writestr("index.py", HANDLER)
+    return buffer.getvalue().replace(b"handler", b"hundler", 1)
+
+
+def in_a_file() -> bytes:
+    """A name goes on behind that of a file, or of a link."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        made.writestr("index.py", HANDLER)
+        made.writestr("index.py/more.py", "")
+    return buffer.getvalue()
+
+
 def test_bad_functions_are_refused(client, make) -> None:
     name = make()
     good = {"FunctionName": "f", "Runtime": "python3.11", "Role": ROLE, "Handler": "index.handler",
@@ -223,6 +240,8 @@ def test_bad_functions_are_refused(client, make) -> None:
     assert refused(client.create_function, **{**good, "FunctionName": name}) == "ResourceConflictException"
     assert refused(client.create_function, **{**good, "Runtime": "nodejs20.x"}) == invalid
     assert refused(client.create_function, **{**good, "Code": {"ZipFile": b"no zip"}}) == invalid
+    for broken in (damaged(), in_a_file()):
+        assert refused(client.create_function, **{**good, "Code": {"ZipFile": broken}}) == invalid
     assert refused(client.create_function, **{**good, "Code": {"S3Bucket": "none-here", "S3Key": "k"}}) == invalid
     assert refused(client.create_function, **{**good, "Code": {"ImageUri": "x:y"}}) == invalid
     assert refused(client.create_function, **{**good, "Timeout": 901}) == invalid
