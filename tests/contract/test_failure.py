@@ -120,6 +120,7 @@ DRIVER = """\
     [
         "Traceback ...\nsubprocess.CalledProcessError: Command '['python3', 'b.py']' returned non-zero exit status 1.",
         "Training Execution failed. For more details, see CloudWatch logs at 'aws/sagemaker/TrainingJobs'.",
+        'ExecuteUserScriptError:\nExitCode 1\nErrorMessage ""\nCommand "python -- bad.py"',
     ],
 )
 def test_a_failure_file_about_an_exit_code_comes_after_the_exception(

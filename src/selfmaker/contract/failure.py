@@ -15,7 +15,8 @@ _TAIL = 256 * 1024
 _OURS = "selfmaker: "  # what the supervisor adds to a log
 _STAMP = re.compile(r"^\d+ ")
 _WRAPPED = "subprocess.CalledProcessError"
-_SAYS_NOTHING = (_WRAPPED, "Training Execution failed. For more details")  # SDK v3's drivers know the exit code only
+# What programs write that know no more than an exit code: SDK v3's drivers, the training toolkit.
+_SAYS_NOTHING = (_WRAPPED, "Training Execution failed. For more details", 'ErrorMessage ""')
 _RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Failure)(: .*)?$")
 
 

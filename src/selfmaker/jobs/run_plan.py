@@ -31,7 +31,7 @@ from selfmaker.executors import bare
 from selfmaker.executors.process import ProcessExecutor
 from selfmaker.executors.protocol import Access, Executor, Mount, RunSpec
 from selfmaker.executors.spare import Spare
-from selfmaker.runtimes.base import Environment
+from selfmaker.runtimes.base import Environment, over_image
 from selfmaker.runtimes.base_python import sdk_of_caller
 from selfmaker.runtimes.catalog import parse_image, runtime_for, use_images
 from selfmaker.runtimes.environments import Environments
@@ -113,9 +113,7 @@ def _run(
         environment={
             "PATH": ":".join(_search_path(host, environment)),
             "VIRTUAL_ENV": str(environment.prefix),
-            **(programs.variables if programs is not None else {}),
-            **added,
-            **host["variables"],
+            **over_image(programs.variables if programs is not None else {}, {**added, **host["variables"]}),
         },
         directory=programs.directory if programs is not None and plan["source"] is None else plan["directory"],
         scratch=Path(host["scratch"]),

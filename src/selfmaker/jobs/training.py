@@ -27,7 +27,7 @@ from selfmaker.jobs.pipe_channels import pipe_channel
 from selfmaker.jobs.spec import JobSpec
 from selfmaker.jobs.surroundings import MountRow, Surroundings, gpus_of_host
 from selfmaker.objects.uri import join_s3_uri
-from selfmaker.runtimes.catalog import runtime_for, script_programs
+from selfmaker.runtimes.catalog import has_framework_module, runtime_for, script_programs
 from selfmaker.store.jobs import Job
 from selfmaker.store.metrics import Metric, Sample
 
@@ -114,7 +114,7 @@ class TrainingKind:
 
     def _script(self, spec: JobSpec, folder: JobFolder) -> Script | None:
         """The user's program, unpacked; None where an entry point or the image itself says what to run."""
-        if spec.entrypoint or spec.arguments:
+        if spec.entrypoint or spec.arguments or has_framework_module(spec.image):
             return None
         own = script_programs(spec.image)
         variables = {**(own.variables if own else {}), **spec.environment}

@@ -33,6 +33,12 @@ class Programs:
     network: bool = False
 
 
+def over_image(image: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """A process's variables: its ``own`` before those of the image. PYTHONPATH has both folders, its own first."""
+    paths = [variables["PYTHONPATH"] for variables in (own, image) if variables.get("PYTHONPATH")]
+    return {**image, **own, **({"PYTHONPATH": ":".join(paths)} if paths else {})}
+
+
 @dataclass(frozen=True)
 class EnvironmentRequest:
     """What to install: a Python version (``3.10``), requirements as pip spells them, and a name for people that is

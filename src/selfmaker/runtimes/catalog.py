@@ -24,6 +24,7 @@ __all__ = [
     "RUNTIMES",
     "algorithm_metrics",
     "declared_entrypoint",
+    "has_framework_module",
     "has_processing_program",
     "parse_image",
     "runtime_for",
@@ -43,6 +44,7 @@ RUNTIMES: tuple[Runtime, ...] = (
 )
 
 
+TRAINING_MODULE = "SAGEMAKER_TRAINING_MODULE"
 _declared: list[DeclaredImages] = []
 
 
@@ -86,6 +88,12 @@ def script_programs(uri: str) -> Programs | None:
     training toolkit start that: neither an entry point nor a ``train`` of its own. Raises NotFound."""
     runtime = runtime_for(uri)
     return runtime.script_programs() if isinstance(runtime, DeclaredImage) else None
+
+
+def has_framework_module(uri: str) -> bool:
+    """Whether an image of the user's own has its toolkit start scripts by a module of the image. Raises NotFound."""
+    runtime = runtime_for(uri)
+    return isinstance(runtime, DeclaredImage) and TRAINING_MODULE in runtime.variables
 
 
 def algorithm_metrics(uri: str) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from selfmaker.executors.protocol import Access, Mount, RunSpec
-from selfmaker.runtimes.base import Environment, Programs
+from selfmaker.runtimes.base import Environment, Programs, over_image
 from selfmaker.serving import worker
 
 MODEL_DIR = "/opt/ml/model"
@@ -81,8 +81,7 @@ def _variables(plan: WorkerPlan) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "SM_MODEL_DIR": MODEL_DIR,
         **dict.fromkeys(_ONE_THREAD, "1"),
-        **(programs.variables if programs is not None else {}),
-        **plan.variables,
+        **over_image(programs.variables if programs is not None else {}, plan.variables),
     }
 
 

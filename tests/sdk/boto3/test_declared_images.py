@@ -364,6 +364,36 @@ def test_processing_without_an_entry_point_runs_the_image_s_own(account, tmp_pat
     assert "main ['--one', 'two'] /opt/ml/code hello" in said
 
 
+FRAMEWORK = """
+import os
+from sagemaker_training import entry_point, environment
+
+def main():
+    env = environment.Environment()
+    print("framework starts", env.user_entry_point)
+    entry_point.run(env.module_dir, env.user_entry_point, env.to_cmd_args(), env.to_env_vars())
+"""
+
+
+@pytest.mark.frameworks
+def test_a_framework_module_of_the_image_starts_the_script(account, tmp_path):
+    """AWS's example of a framework container: the image's toolkit loads SAGEMAKER_TRAINING_MODULE, which runs the
+    script. PYTHONPATH is the image's."""
+    toolkit = "#!/usr/bin/env python3\nimport my_framework\nmy_framework.main()\n"  # what its `train` comes to
+    variables = 'SAGEMAKER_TRAINING_MODULE = "my_framework:main"\nPYTHONPATH = "/opt/mine/lib"\n'
+    folder = write(tmp_path, f"{DECLARATION.replace('mine:1', 'framework')}{variables}", train=toolkit)
+    (folder / "program" / "lib").mkdir()
+    (folder / "program" / "lib" / "my_framework.py").write_text(FRAMEWORK)
+    add(account.server, folder)
+    job = account.succeed(
+        {"script.py": "import sys\nprint('script', sys.argv[1:])"},
+        AlgorithmSpecification={"TrainingImage": "framework", "TrainingInputMode": "File"},
+        HyperParameters={"epochs": "3"},
+    )
+    said = account.log(job["TrainingJobName"])
+    assert "framework starts script.py" in said and "script ['--epochs', '3']" in said
+
+
 @pytest.mark.frameworks
 def test_an_image_with_the_training_toolkit_runs_the_script_that_its_variable_names(account, tmp_path):
     """AWS's own recipe: `pip install sagemaker-training`, the script in /opt/ml/code, ENV SAGEMAKER_PROGRAM."""
