@@ -381,7 +381,8 @@ def test_a_framework_module_of_the_image_starts_the_script(account, tmp_path):
     script. PYTHONPATH is the image's."""
     toolkit = "#!/usr/bin/env python3\nimport my_framework\nmy_framework.main()\n"  # what its `train` comes to
     variables = 'SAGEMAKER_TRAINING_MODULE = "my_framework:main"\nPYTHONPATH = "/opt/mine/lib"\n'
-    folder = write(tmp_path, f"{DECLARATION.replace('mine:1', 'framework')}{variables}", train=toolkit)
+    declaration = DECLARATION.replace("mine:1", "framework").replace("programs", 'requirements = ["boto3"]\nprograms')
+    folder = write(tmp_path, f"{declaration}{variables}", train=toolkit)
     (folder / "program" / "lib").mkdir()
     (folder / "program" / "lib" / "my_framework.py").write_text(FRAMEWORK)
     add(account.server, folder)
