@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from selfmaker.errors import Conflict, NotFound
+from selfmaker.workflow import retry
 from selfmaker.workflow.port import CallError
 from selfmaker.workflow.steps import callback
 
@@ -161,6 +162,21 @@ def test_a_refused_creation_is_tried_again_where_it_may_pass(bench: Any, step: A
     bench.until(lambda: bench.jobs.jobs)
     assert bench.run(run) == "Succeeded"
     assert bench.jobs.calls["CreateProcessingJob"] == 4
+
+
+def test_throttling_and_faults_are_tried_again_without_a_policy(
+    bench: Any, step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "AUTOMATIC", {**retry.AUTOMATIC, "IntervalSeconds": 0.01})
+    throttled = CallError("sagemaker:CreateProcessingJob", "ThrottlingException", "slowly")
+    fault = CallError("sagemaker:CreateProcessingJob", "InternalFailure", "oh", 500)
+    bench.jobs.refusals = [throttled, fault]
+    run = bench.begin(step("a", RetryPolicies=[policy("SageMaker.RESOURCE_LIMIT")]))
+    bench.until(lambda: bench.jobs.jobs)
+    assert bench.run(run) == "Succeeded"
+    bench.jobs.refusals = [throttled, throttled]
+    own = bench.begin(step("b", RetryPolicies=[policy("Step.THROTTLING", MaxAttempts=1)]))
+    assert bench.ended(own) == "Failed"
 
 
 def test_a_refusal_names_the_operation(bench: Any, step: Any) -> None:

@@ -165,11 +165,11 @@ def test_a_tuning_step_has_the_properties_of_two_answers(path: str) -> None:
         (["Parameters", 1, "Name"], "count", "Parameters: the name 'count' is there 2 times"),
         (["Steps", 0, "DependsOn"], ["nope"], "step one: Steps[0].DependsOn[0]: there is no step 'nope'"),
         (["Steps", 0, "DependsOn"], ["three"], "can not depends on three, a Fail step"),
-        (["Steps", 0, "DependsOn"], ["four"], "the steps depend on each other in a circle: "),
+        (["Steps", 0, "DependsOn"], ["four"], "the steps depend on each other in a cycle: "),
         (
             ["Steps", 0, "DependsOn"],
             ["one"],
-            "step one: Steps[0]: the steps depend on each other in a circle: one -> one",
+            "step one: Steps[0]: the steps depend on each other in a cycle: one -> one",
         ),
         (["Steps", 0, "CacheConfig", "ExpireAfter"], "soon", "Steps[0].CacheConfig.ExpireAfter: 'soon' is not"),
         (

@@ -309,7 +309,9 @@ class Executions:
             outcome = replace(outcome, status=FAILED)
         wait = None
         if outcome.status == FAILED and calm:
-            policies = step.raw.get("RetryPolicies") or []
+            policies = [*(step.raw.get("RetryPolicies") or ())]
+            if outcome.failure != attempt.DEFECT:
+                policies.append(retry.AUTOMATIC)
             wait = retry.delay(policies, outcome.exception, row.document["tries"], clock.now())
 
         def change(current: StepRow) -> StepRow:

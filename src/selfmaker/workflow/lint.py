@@ -223,7 +223,7 @@ def no_cycles(definition: Definition) -> Iterator[Problem]:
     except CycleError as error:
         circle = list(error.args[1])
         places = definition.by_name[circle[0]].place
-        yield circle[0], places, f"the steps depend on each other in a circle: {' -> '.join(reversed(circle))}"
+        yield circle[0], places, f"the steps depend on each other in a cycle: {' -> '.join(reversed(circle))}"
 
 
 def _property_paths(definition: Definition, shapes: Shapes) -> Iterator[Problem]:

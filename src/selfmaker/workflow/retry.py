@@ -11,6 +11,14 @@ RESOURCE_LIMIT = "SageMaker.RESOURCE_LIMIT"
 ALL = "ALL"
 EXCEPTION_TYPES = (SERVICE_FAULT, THROTTLING, JOB_INTERNAL_ERROR, CAPACITY_ERROR, RESOURCE_LIMIT, ALL)
 
+AUTOMATIC: Mapping[str, Any] = {
+    "ExceptionType": (THROTTLING, SERVICE_FAULT),
+    "IntervalSeconds": 1,
+    "BackoffRate": 2.0,
+    "MaxAttempts": 5,
+}
+"""What holds for these where a step's own policies do not name them, as on AWS; the numbers are ours."""
+
 MOST_ATTEMPTS = 20
 LONGEST_MINUTES = 14400
 
