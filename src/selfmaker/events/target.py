@@ -7,7 +7,7 @@ from selfmaker.aws.errors import AwsError
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.errors import Invalid
 from selfmaker.events import paths, rule
-from selfmaker.store.resources import Change, Resources
+from selfmaker.store.resources import Change, Resource, Resources
 
 _MOST = 100
 _REACHED = "Lambda functions, SageMaker pipelines, SQS queues, CloudWatch log groups and event buses"
@@ -18,25 +18,33 @@ def put_targets(call: Call, request: Request) -> Output:
     found = rule.find(call, request["Rule"], request.get("EventBusName"))
     for target in request["Targets"]:
         _check(call, target)
-    targets = {**found.state.get("targets", {}), **{target["Id"]: target for target in request["Targets"]}}
-    if len(targets) > _MOST:
-        raise AwsError(
-            "LimitExceededException", f"The requested resource exceeds the maximum number allowed ({_MOST})."
-        )
-    call.use(Resources).update(rule.KIND, call.region, found.name, Change(state={"targets": targets}))
+
+    def with_them(row: Resource) -> Change:
+        targets = {**row.state.get("targets", {}), **{target["Id"]: target for target in request["Targets"]}}
+        if len(targets) > _MOST:
+            told = f"The requested resource exceeds the maximum number allowed ({_MOST})."
+            raise AwsError("LimitExceededException", told)
+        return Change(state={"targets": targets})
+
+    call.use(Resources).revise(rule.KIND, call.region, found.name, with_them)
     return {"FailedEntryCount": 0, "FailedEntries": []}
 
 
 @operation("events", "RemoveTargets")
 def remove_targets(call: Call, request: Request) -> Output:
     found = rule.find(call, request["Rule"], request.get("EventBusName"))
-    targets: dict[str, Any] = found.state.get("targets", {})
-    kept = {name: target for name, target in targets.items() if name not in request["Ids"]}
-    call.use(Resources).update(rule.KIND, call.region, found.name, Change(state={"targets": kept or None}))
+    before: dict[str, Any] = {}
+
+    def without_them(row: Resource) -> Change:
+        before.update(row.state.get("targets", {}))
+        kept = {name: target for name, target in before.items() if name not in request["Ids"]}
+        return Change(state={"targets": kept or None})
+
+    call.use(Resources).revise(rule.KIND, call.region, found.name, without_them)
     failed = [
         {"TargetId": name, "ErrorCode": "ResourceNotFoundException", "ErrorMessage": f"Target {name} does not exist."}
         for name in request["Ids"]
-        if name not in targets
+        if name not in before
     ]
     return {"FailedEntryCount": len(failed), "FailedEntries": failed}
 

@@ -239,8 +239,13 @@ def _changed(
     call: Call, function: Resource, document: dict[str, Any], state: dict[str, Any], request: Request
 ) -> dict[str, Any]:
     state = {**state, "revision": ids.request_id(), "changed": clock.now()}
+
+    def changed(row: Resource) -> Change:
+        check_revision(row, request)  # again: somebody else may have been first
+        return Change(document=document, state=state)
+
     try:
-        after = call.use(Resources).update(KIND, call.region, function.name, Change(document=document, state=state))
+        after = call.use(Resources).revise(KIND, call.region, function.name, changed)
     except NotFound:
         raise not_found(call, Named(function.name)) from None
     call.use(Functions).forget(function.arn)

@@ -14,28 +14,35 @@ from selfmaker.store.resources import Change, Resource, Resources
 def add_permission(call: Call, request: Request) -> Output:
     name = named(call, request["FunctionName"], request.get("Qualifier"))
     function = find(call, name.name)
-    check_revision(function, request)
-    statements = _statements(function)
-    if any(statement["Sid"] == request["StatementId"] for statement in statements):
-        raise faults.conflict(
-            f"The statement id ({request['StatementId']}) provided already exists. Please provide a new statement id, "
-            "or remove the existing statement."
-        )
     statement = _statement(request, function_arn(call, name.name, name.qualifier))
-    change = Change(state={"policy": [*statements, statement]})
-    call.use(Resources).update(KIND, call.region, function.name, change)
+
+    def with_it(row: Resource) -> Change:
+        check_revision(row, request)
+        statements = _statements(row)
+        if any(known["Sid"] == request["StatementId"] for known in statements):
+            raise faults.conflict(
+                f"The statement id ({request['StatementId']}) provided already exists. Please provide a new statement "
+                "id, or remove the existing statement."
+            )
+        return Change(state={"policy": [*statements, statement]})
+
+    call.use(Resources).revise(KIND, call.region, function.name, with_it)
     return {"Statement": json.dumps(statement)}
 
 
 @operation("lambda", "RemovePermission")
 def remove_permission(call: Call, request: Request) -> Output:
     function = find(call, named(call, request["FunctionName"], request.get("Qualifier")).name)
-    check_revision(function, request)
-    statements = _statements(function)
-    kept = [statement for statement in statements if statement["Sid"] != request["StatementId"]]
-    if len(kept) == len(statements):
-        raise faults.missing(f"Statement {request['StatementId']} is not found in resource policy.")
-    call.use(Resources).update(KIND, call.region, function.name, Change(state={"policy": kept or None}))
+
+    def without_it(row: Resource) -> Change:
+        check_revision(row, request)
+        statements = _statements(row)
+        kept = [statement for statement in statements if statement["Sid"] != request["StatementId"]]
+        if len(kept) == len(statements):
+            raise faults.missing(f"Statement {request['StatementId']} is not found in resource policy.")
+        return Change(state={"policy": kept or None})
+
+    call.use(Resources).revise(KIND, call.region, function.name, without_it)
     return None
 
 

@@ -59,8 +59,12 @@ def update_alias(call: Call, request: Request) -> Output:
     check_revision(alias, request)
     document = {k: v for k, v in request.items() if k not in ("FunctionName", "Name", "RevisionId")}
     _check_versions(call, _alias(call, request), document)
-    change = Change(document=document, state={"revision": ids.request_id()})
-    return _shown(call.use(Resources).update(ALIAS, call.region, alias.name, change))
+
+    def changed(row: Resource) -> Change:
+        check_revision(row, request)
+        return Change(document=document, state={"revision": ids.request_id()})
+
+    return _shown(call.use(Resources).revise(ALIAS, call.region, alias.name, changed))
 
 
 @operation("lambda", "GetAlias")

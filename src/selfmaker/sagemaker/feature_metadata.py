@@ -17,6 +17,12 @@ _MOST = 25
 def update_feature_metadata(call: Call, request: Request) -> Output:
     row = feature_group.find(call, request["FeatureGroupName"])
     name = _defined(row, request["FeatureName"])
+    call.use(Resources).revise(feature_group.KIND, call.region, row.name, lambda now: _told(now, name, request))
+    return None
+
+
+def _told(row: Resource, name: str, request: Request) -> Change:
+    """What the group's row is to have then. Raises ValidationException."""
     told = dict(row.state.get("features", {}).get(name, {}))
     if "Description" in request:
         told["Description"] = request["Description"]
@@ -28,9 +34,7 @@ def update_feature_metadata(call: Call, request: Request) -> Output:
         raise invalid(f"ParameterAdditions: a feature can have no more than {_MOST} parameters.")
     told["Parameters"] = [{"Key": key, "Value": value} for key, value in parameters.items()]
     told["LastModifiedTime"] = clock.now()
-    features = {**row.state.get("features", {}), name: told}
-    call.use(Resources).update(feature_group.KIND, call.region, row.name, Change(state={"features": features}))
-    return None
+    return Change(state={"features": {**row.state.get("features", {}), name: told}})
 
 
 @operation("sagemaker", "DescribeFeatureMetadata")

@@ -43,30 +43,36 @@ def list_queue_tags(call: Call, request: Request) -> Output:
 def add_permission(call: Call, request: Request) -> Output:
     """Kept in the queue's Policy; whoever has credentials of the account may do everything."""
     queue = found(call, request["QueueUrl"])
-    policy = _policy(queue)
-    if any(statement.get("Sid") == request["Label"] for statement in policy["Statement"]):
-        raise faults.invalid("Label", "Already exists.")
-    policy["Statement"].append(
-        {
-            "Sid": request["Label"],
-            "Effect": "Allow",
-            "Principal": {"AWS": [f"arn:aws:iam::{account}:root" for account in request["AWSAccountIds"]]},
-            "Action": [f"SQS:{action}" for action in request["Actions"]],
-            "Resource": queue.arn,
-        }
-    )
-    _store(call, queue, policy)
+    statement = {
+        "Sid": request["Label"],
+        "Effect": "Allow",
+        "Principal": {"AWS": [f"arn:aws:iam::{account}:root" for account in request["AWSAccountIds"]]},
+        "Action": [f"SQS:{action}" for action in request["Actions"]],
+        "Resource": queue.arn,
+    }
+
+    def with_it(row: Resource) -> Change:
+        policy = _policy(row)
+        if any(known.get("Sid") == request["Label"] for known in policy["Statement"]):
+            raise faults.invalid("Label", "Already exists.")
+        return _of({**policy, "Statement": [*policy["Statement"], statement]})
+
+    call.use(Resources).revise(KIND, call.region, queue.name, with_it)
     return None
 
 
 @operation("sqs", "RemovePermission")
 def remove_permission(call: Call, request: Request) -> Output:
     queue = found(call, request["QueueUrl"])
-    policy = _policy(queue)
-    kept = [statement for statement in policy["Statement"] if statement.get("Sid") != request["Label"]]
-    if len(kept) == len(policy["Statement"]):
-        raise faults.invalid("Label", "can't find label on existing policy.")
-    _store(call, queue, {**policy, "Statement": kept})
+
+    def without_it(row: Resource) -> Change:
+        policy = _policy(row)
+        kept = [statement for statement in policy["Statement"] if statement.get("Sid") != request["Label"]]
+        if len(kept) == len(policy["Statement"]):
+            raise faults.invalid("Label", "can't find label on existing policy.")
+        return _of({**policy, "Statement": kept})
+
+    call.use(Resources).revise(KIND, call.region, queue.name, without_it)
     return None
 
 
@@ -78,6 +84,5 @@ def _policy(queue: Resource) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Id": f"{queue.arn}/SQSDefaultPolicy", **policy, "Statement": listed}
 
 
-def _store(call: Call, queue: Resource, policy: dict[str, Any]) -> None:
-    text = json.dumps(policy) if policy["Statement"] else None
-    call.use(Resources).update(KIND, call.region, queue.name, Change(document={"Policy": text}))
+def _of(policy: dict[str, Any]) -> Change:
+    return Change(document={"Policy": json.dumps(policy) if policy["Statement"] else None})

@@ -123,6 +123,11 @@ class Resources:
         """Apply ``change`` to the row as it is at that moment and return the row as it became. Raises NotFound."""
         return self._database.write(lambda c: modify(c, kind, region, name, change))
 
+    def revise(self, kind: str, region: str, name: str, of: "Callable[[Resource], Change]") -> Resource:
+        """As ``update``, where the change depends on the row: nobody else changes it in between. What ``of`` raises is
+        raised, and nothing is changed then."""
+        return self._database.write(lambda c: modify(c, kind, region, name, of(get(c, kind, region, name))))
+
     def within(self, work: "Also") -> None:
         """Run ``work``, which writes by this module's functions, in one transaction."""
         self._database.write(work)

@@ -5,6 +5,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -335,3 +336,22 @@ def test_a_pipeline_is_started_once_with_values_of_the_event(listener, account) 
     assert [event["resources"] for event in events] == [[arn, execution]] * 2
     given = account.sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=execution)
     assert given["PipelineParameters"] == [{"Name": "Which", "Value": "this one"}]
+
+
+def test_targets_put_at_once_are_all_kept(listener, server) -> None:
+    listener.rule({"source": ["my.app"]})
+    clients = [server.client("events") for _ in range(6)]
+
+    def put(number: int) -> None:
+        target = {"Id": str(number), "Arn": listener.arn}
+        assert clients[number % 6].put_targets(Rule=listener.name, Targets=[target])["FailedEntryCount"] == 0
+
+    def remove(number: int) -> None:
+        assert clients[number % 6].remove_targets(Rule=listener.name, Ids=[str(number)])["FailedEntryCount"] == 0
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(put, range(36)))
+        ids = {t["Id"] for t in listener.events.list_targets_by_rule(Rule=listener.name)["Targets"]}
+        assert ids == {"t", *map(str, range(36))}
+        list(pool.map(remove, range(36)))
+    assert [t["Id"] for t in listener.events.list_targets_by_rule(Rule=listener.name)["Targets"]] == ["t"]

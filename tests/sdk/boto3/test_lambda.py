@@ -6,6 +6,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -368,3 +369,34 @@ def test_what_has_not_changed_since_is_no_new_version(client, make) -> None:
     assert client.publish_version(FunctionName=name)["Version"] == "1"
     client.update_function_configuration(FunctionName=name, Timeout=7)
     assert client.publish_version(FunctionName=name)["Version"] == "2"
+
+
+def test_permissions_added_at_once_are_all_kept(client, make, server, account) -> None:
+    name, url = make(), server.client("sqs").create_queue(QueueName=account.unique("queue"))["QueueUrl"]
+    clients = [(server.client("lambda"), server.client("sqs")) for _ in range(6)]
+    revision = client.get_function_configuration(FunctionName=name)["RevisionId"]
+
+    def add(number: int) -> None:
+        functions, queues = clients[number % 6]
+        functions.add_permission(
+            FunctionName=name, StatementId=str(number), Action="lambda:InvokeFunction", Principal="events.amazonaws.com"
+        )
+        queues.add_permission(QueueUrl=url, Label=str(number), AWSAccountIds=["123456789012"], Actions=["SendMessage"])
+
+    def change(number: int) -> str:
+        try:
+            clients[number % 6][0].update_function_configuration(
+                FunctionName=name, Timeout=number + 1, RevisionId=revision
+            )
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "changed"
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(add, range(18)))
+        outcomes = list(pool.map(change, range(6)))
+    assert sorted(outcomes) == [*["PreconditionFailedException"] * 5, "changed"]
+    policy = json.loads(client.get_policy(FunctionName=name)["Policy"])
+    assert {statement["Sid"] for statement in policy["Statement"]} == set(map(str, range(18)))
+    kept = clients[0][1].get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
+    assert {statement["Sid"] for statement in json.loads(kept)["Statement"]} == set(map(str, range(18)))
