@@ -546,6 +546,10 @@ def test_an_executions_arn_names_its_pipeline_and_region(pipelines: Pipelines) -
     for wrong in (run.replace("pipeline/p-", "pipeline/q-"), run.replace("us-east-1", "eu-west-1")):
         with pytest.raises(ClientError, match=r"ResourceNotFound.*does not exist"):
             pipelines.client.describe_pipeline_execution(PipelineExecutionArn=wrong)
+    arn = run.partition("/execution/")[0]
+    assert pipelines.client.describe_pipeline(PipelineName=arn.lower())["PipelineArn"] == arn
+    with pytest.raises(ClientError, match=r"ResourceNotFound.*does not exist"):
+        pipelines.client.start_pipeline_execution(PipelineName=arn.replace("us-east-1", "eu-west-1"))
 
 
 def test_a_server_ends_while_steps_are_under_way(new_server: Any, account_on: Any) -> None:
