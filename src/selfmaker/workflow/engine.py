@@ -16,7 +16,7 @@ from selfmaker import clock
 from selfmaker.errors import Conflict, Invalid, NotFound
 from selfmaker.store import executions as table_of
 from selfmaker.store.executions import IN_FLIGHT, UNDER_WAY, Execution, ExecutionTable, StepRow
-from selfmaker.workflow import attempt, outset, retry, walk
+from selfmaker.workflow import asked, attempt, outset, retry, walk
 from selfmaker.workflow.acting import Progress, act_of, step_type
 from selfmaker.workflow.alarms import Alarms
 from selfmaker.workflow.crew import Crew, alone
@@ -85,30 +85,13 @@ class Executions:
     def stop(self, execution: str, token: str) -> None:
         """Start no more steps and stop those that run. Raises Conflict for one that has ended, unless the request of
         that token was what stopped it."""
-
-        def change(current: Execution) -> Execution:
-            if current.status == "Stopping" or current.document.get("stop_token") == token:
-                return current
-            if current.status not in UNDER_WAY:
-                raise Conflict(f"the execution is in status {current.status}")
-            return replace(current, status="Stopping", document={**current.document, "stop_token": token})
-
-        self._table.amend(execution, change)
+        self._table.amend(execution, asked.to_stop(token))
         self._post(execution)
 
     def retry(self, execution: str, token: str, changes: dict[str, Any]) -> None:
         """Run what failed or was stopped, and what did not run for that. Raises Conflict for one that is under way or
         has succeeded, unless the last request to do so had that very token."""
-
-        def change(current: Execution) -> Execution:
-            if current.document.get("retry_token") == token:
-                return current
-            if current.status not in ("Failed", "Stopped"):
-                raise Conflict(f"the execution is in status {current.status}")
-            document = {**current.document, **changes, "retry_token": token}
-            document = {k: v for k, v in document.items() if k not in ("failure", "stop_token")}
-            return replace(current, status="Executing", document=document)
-
+        change = asked.to_retry(token, changes)
         self._table.amend(execution, change, lambda c: table_of.forget_unfinished(c, execution))
         self._post(execution)
 
