@@ -187,6 +187,17 @@ def test_a_refusal_names_the_operation(bench: Any, step: Any) -> None:
     assert bench.rows(run)["a"].document["failure"] == wanted
 
 
+def test_a_long_reason_is_cut_in_its_middle(bench: Any, step: Any) -> None:
+    message = f"Value '{'v' * 2000}' at 'containerArguments' is too long"
+    bench.jobs.refusals = [CallError("sagemaker:CreateProcessingJob", "ValidationException", message)]
+    run = bench.begin(step("a"))
+    assert bench.ended(run) == "Failed"
+    told = bench.rows(run)["a"].document["failure"]
+    assert len(told) <= 1024
+    assert told.startswith("ClientError: Failed to invoke sagemaker:CreateProcessingJob. Error Details: Value 'vv")
+    assert told.endswith("v' at 'containerArguments' is too long")
+
+
 def test_stopping_ends_the_wait_for_the_next_attempt(bench: Any, step: Any) -> None:
     run = bench.begin(step("a", RetryPolicies=[policy("ALL", IntervalSeconds=3600)]))
     bench.until(lambda: bench.jobs.jobs)

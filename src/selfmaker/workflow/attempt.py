@@ -18,6 +18,7 @@ _log = logging.getLogger(__name__)
 
 DEFECT = "InternalServerError: the step could not be carried out; the server's log has more"
 _LONGEST_REASON = 1024  # FailureReason's limit in the API
+_CUT = " ... "
 
 
 def first(progress: Progress, step: Step) -> StepRow:
@@ -85,8 +86,14 @@ def ended(row: StepRow, outcome: Outcome) -> StepRow:
     if outcome.answer:
         document["answer"] = outcome.answer
     if outcome.failure:
-        document["failure"] = outcome.failure[:_LONGEST_REASON]
+        document["failure"] = _shortened(outcome.failure)
     return replace(row, status=outcome.status, ended=clock.now(), document=document)
+
+
+def _shortened(reason: str) -> str:
+    """Within the API's limit: what is wrong may stand at either end, the value that is wrong in between."""
+    half = (_LONGEST_REASON - len(_CUT)) // 2
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:half]}{_CUT}{reason[-half:]}"
 
 
 def paused(row: StepRow, outcome: Outcome, seconds: float) -> StepRow:
