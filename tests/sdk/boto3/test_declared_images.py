@@ -1,6 +1,7 @@
 """Images of the user's own, declared by a folder: training, processing, endpoints and batch transform."""
 
 import json
+import time
 
 import pytest
 
@@ -211,6 +212,31 @@ def test_an_endpoint_without_a_program_that_serves_fails_with_the_reason(account
     described = account.settled(endpoint)
     assert described["EndpointStatus"] == "Failed" and "no program serve" in described["FailureReason"]
     account.sagemaker.delete_endpoint(EndpointName=endpoint)
+
+
+@pytest.mark.frameworks
+def test_what_a_program_lacks_that_does_not_come_up_is_in_the_log(account, tmp_path):
+    serve = SERVE.replace('json.loads(pathlib.Path("/opt/ml/model/model.json").read_text())', "{}")
+    serve = serve.replace("self.answer(200, json.dumps(parameters)", "self.answer(503, json.dumps(parameters)")
+    add(account.server, write(tmp_path, DECLARATION.replace("mine:1", "never"), serve=serve))
+    name, endpoint = account.unique("model"), account.unique("endpoint")
+    account.sagemaker.create_model(ModelName=name, ExecutionRoleArn=account.role, PrimaryContainer={"Image": "never"})
+    account.sagemaker.create_endpoint(EndpointName=endpoint, EndpointConfigName=account.config(name))
+    group, said = f"/aws/sagemaker/Endpoints/{endpoint}", ""
+    deadline = time.monotonic() + 60
+    while "GET /ping answers with status 503" not in said and time.monotonic() < deadline:
+        time.sleep(0.2)
+        for stream in streams(account, group):
+            said += "\n".join(event["message"] for event in account.events(group, stream))
+    assert "the image's program serve is waited for: GET /ping answers with status 503" in said
+
+
+def streams(account, group):
+    """The names of a group's streams, if there are some."""
+    try:
+        return [one["logStreamName"] for one in account.logs.describe_log_streams(logGroupName=group)["logStreams"]]
+    except account.logs.exceptions.ResourceNotFoundException:
+        return []
 
 
 @pytest.mark.frameworks

@@ -22,6 +22,7 @@ from .transport import EXECUTION_PARAMETERS, Message
 PORT = 8080
 _PAUSE = 0.02  # seconds between looks whether the program is ready
 _LONGEST_PING = 2.0
+_TOLD_EVERY = 5.0  # seconds between lines in the log about a program that is waited for
 _LAST_MOMENT = 1.0  # seconds within which a program that has closed its connections has ended, too, if it does
 
 
@@ -43,7 +44,11 @@ class ContainerHandlers(Handlers):
             raise RuntimeError(f"the image has no program {self._serve[0]}, which is to answer requests")
         environment = {**os.environ, "SAGEMAKER_BIND_TO_PORT": str(self._port)}
         self._process = subprocess.Popen([program, *self._serve[1:]], env=environment, cwd=self._directory)
-        while not self._pings():
+        told = time.monotonic()
+        while (lacks := self._lacks()) is not None:
+            if time.monotonic() - told > _TOLD_EVERY:
+                told = time.monotonic()
+                print(f"the image's program serve is waited for: {lacks}", file=sys.stderr, flush=True)
             code = self._process.poll()
             if code is not None:
                 raise RuntimeError(f"the image's program serve ended with exit code {code} before it answered /ping")
@@ -77,13 +82,17 @@ class ContainerHandlers(Handlers):
                     raise RequestError(500, f"the image's program serve gave no answer: {error}") from error
         raise AssertionError("the second attempt returns or raises")
 
-    def _pings(self) -> bool:
+    def _lacks(self) -> str | None:
+        """What is missing for /ping to answer with 200; None when it does."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_LONGEST_PING)
         try:
             connection.request("GET", "/ping")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
+            status = connection.getresponse().status
+            return None if status == 200 else f"GET /ping answers with status {status}"
+        except ConnectionRefusedError:
+            return f"nothing listens on port {self._port}, which SAGEMAKER_BIND_TO_PORT tells it"
+        except (OSError, http.client.HTTPException) as error:
+            return f"GET /ping on port {self._port} has no answer ({error})"
         finally:
             connection.close()
 
