@@ -98,7 +98,11 @@ def _shortened(reason: str) -> str:
 
 def paused(row: StepRow, outcome: Outcome, seconds: float) -> StepRow:
     """The row of a step that will be tried again."""
-    later = {"retry_at": clock.now() + seconds, "failure": outcome.failure, "metadata": dict(outcome.metadata)}
+    later = {
+        "retry_at": clock.now() + seconds,
+        "failure": _shortened(outcome.failure),
+        "metadata": dict(outcome.metadata),
+    }
     if outcome.answer:
         later["answer"] = outcome.answer
     return replace(row, status="Starting", document={**row.document, **later})
