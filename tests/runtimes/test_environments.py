@@ -266,6 +266,9 @@ def test_what_cannot_be_installed_is_invalid_with_the_installers_words(
     (source / "requirements.txt").write_text("no-such-thing==9\n")
     with pytest.raises(Invalid, match=r"InstallRequirementsError(.|\n)*no-such-thing"):
         environments.extend(base, source, print)
+    (source / "requirements.txt").write_text("alpha=>1\n")
+    with pytest.raises(Invalid, match=r"requirement in `requirements\.txt`"):  # none of our paths
+        environments.extend(base, source, print)
     assert not list(environments.folder.glob(".making-*"))
     assert not list(environments.folder.glob("*+*"))
 

@@ -89,8 +89,10 @@ def extend(base: Path, made: Made, requirements: Requirements, folder: Path, uv:
         try:
             run_logged(pip, uv.environment(), log, 3600.0)
         except CommandError as again:
-            better = failed if "No module named pip" in again.output else again
-            raise Invalid(f"InstallRequirementsError: requirements.txt cannot be installed:\n{better.tail}") from None
+            said = (failed if "No module named pip" in again.output else again).tail
+            for _, name in files:
+                said = said.replace(name, "requirements.txt")
+            raise Invalid(f"InstallRequirementsError: requirements.txt cannot be installed:\n{said}") from None
     finally:
         for _, name in files:
             Path(name).unlink(missing_ok=True)

@@ -125,7 +125,7 @@ def _check_resources(request: Request) -> None:
     if resources.get("InstanceGroups"):
         if "InstanceType" in resources or "InstanceCount" in resources:
             raise invalid("ResourceConfig: InstanceGroups excludes InstanceType and InstanceCount.")
-    elif instance_type(resources) is None:
+    elif instance_type(resources) is None or instance_count(resources) is None:
         raise invalid("ResourceConfig must have either InstanceType and InstanceCount, or InstanceGroups.")
     if "InstancePreferences" in resources and request.get("EnableManagedSpotTraining"):
         raise invalid("ResourceConfig: InstancePreferences excludes EnableManagedSpotTraining.")

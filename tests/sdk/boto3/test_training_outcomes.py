@@ -265,6 +265,7 @@ def test_the_same_name_again_is_in_use(account):
         ("RoleArn", "not-an-arn-but-long-enough", "roleArn"),
         ("StoppingCondition", {"MaxRuntimeInSeconds": 0}, "maxRuntimeInSeconds"),
         ("ResourceConfig", {"InstanceType": "ml.m5.large", "InstanceCount": 0, "VolumeSizeInGB": 1}, "InstanceCount"),
+        ("ResourceConfig", {"InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}, "InstanceCount"),
         ("AlgorithmSpecification", {"TrainingImage": "x", "TrainingInputMode": "Carrier pigeon"}, "trainingInputMode"),
     ],
 )
