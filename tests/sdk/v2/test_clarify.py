@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import time
 import uuid
 
 import pandas as pd
@@ -344,3 +345,28 @@ def test_predictions_in_a_dataset_of_their_own(processor, session, place, datase
     rows = pd.DataFrame(ROWS, columns=HEADERS).assign(guess=predicted)
     shares = rows.groupby("woman").guess.mean()
     assert metrics(analysis["post_training_bias_metrics"])["DPPL"] == pytest.approx(shares[0] - shares[1])
+
+
+def test_a_stopped_job_takes_its_endpoint_along(processor, session, data_config, model):
+    client, prefix = session.sagemaker_client, f"shadow-{uuid.uuid4().hex[:8]}"
+
+    def endpoints():
+        return [found["EndpointName"] for found in client.list_endpoints(NameContains=prefix)["Endpoints"]]
+
+    def until(holds, seconds=120):
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    served = clarify.ModelConfig(
+        model, 1, "ml.m5.large", accept_type="text/csv", content_type="text/csv", endpoint_name_prefix=prefix
+    )
+    shap = clarify.SHAPConfig(num_samples=2000, agg_method="mean_abs")
+    processor.run_explainability(data_config, served, shap, wait=False, logs=False)
+    job = processor.latest_job.job_name
+    until(endpoints)
+    client.stop_processing_job(ProcessingJobName=job)
+    until(lambda: client.describe_processing_job(ProcessingJobName=job)["ProcessingJobStatus"] == "Stopped")
+    until(lambda: not endpoints())
+    assert client.list_endpoint_configs(NameContains=prefix)["EndpointConfigs"] == []

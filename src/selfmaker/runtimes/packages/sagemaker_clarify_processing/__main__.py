@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
+from typing import NoReturn
 
 from sagemaker_clarify_processing.analysis import analyze
 from sagemaker_clarify_processing.job import MESSAGE, Job, UserError
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, _leave)
     try:
         job = Job.read()
         if not job.first_host:
@@ -28,6 +31,11 @@ def main() -> int:
     print(message)
     _tell(message)
     return 0
+
+
+def _leave(*_: object) -> NoReturn:
+    """The job is stopped: leave by way of what must be cleaned up, such as the model's endpoint."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _tell(message: str) -> None:

@@ -20,6 +20,7 @@ from sagemaker_clarify_processing.job import Job, UserError
 
 ROWS_OF_A_REQUEST = 2000
 LONGEST_START = 1800.0  # seconds until the endpoint serves
+LONGEST_WAIT = 100.0  # seconds for what is deleted: a job that is stopped has 120
 
 
 class Predictor:
@@ -50,9 +51,22 @@ class Predictor:
         if self._own:
             for delete, name in (("delete_endpoint", "EndpointName"), ("delete_endpoint_config", "EndpointConfigName")):
                 try:
-                    getattr(self._sagemaker, delete)(**{name: self._own})
+                    self._remove(delete, name)
                 except (BotoCoreError, ClientError) as failed:
                     print(f"{name} {self._own} was not deleted: {failed}")
+
+    def _remove(self, delete: str, name: str) -> None:
+        """An endpoint that is still being created can be deleted once it is there. Raises ClientError."""
+        deadline = time.monotonic() + LONGEST_WAIT
+        while True:
+            try:
+                getattr(self._sagemaker, delete)(**{name: self._own})
+            except ClientError as error:
+                if "in-progress" not in str(error) or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+            time.sleep(0.3)
 
     def _start(self) -> str:
         model = self._config.get("model_name")
@@ -66,17 +80,18 @@ class Predictor:
             "InitialInstanceCount": self._config.get("initial_instance_count", 1),
         }
         print(f"Creating the endpoint {name} of the model {model}")
+        serves = False
         try:
             self._sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
             self._own = name
             self._sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
             self._until_it_serves(name)
+            serves = True
         except (BotoCoreError, ClientError) as error:
-            self.__exit__(None, None, None)
             raise UserError(f"The model {model} cannot be served: {error}") from None
-        except UserError:
-            self.__exit__(None, None, None)
-            raise
+        finally:
+            if not serves:  # the job's stop is no exception to it
+                self.__exit__(None, None, None)
         return name
 
     def _until_it_serves(self, name: str) -> None:
