@@ -11,7 +11,7 @@ from selfmaker import clock
 from selfmaker.aws.errors import AwsError
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.sqs import attributes, digest, faults
-from selfmaker.sqs.outgoing import outgoing, size
+from selfmaker.sqs.outgoing import NOT_OF_THIS_TYPE, outgoing, size
 from selfmaker.sqs.queue import dead_letters, found, is_fifo, kept_since
 from selfmaker.store.queues import Message, QueueMessages, Reception
 from selfmaker.store.resources import Resource
@@ -135,6 +135,9 @@ def _reception(call: Call, queue: Resource, request: Request) -> tuple[Reception
     hidden = request.get("VisibilityTimeout")
     if hidden is not None:
         _check_visibility(hidden)
+    attempt = request.get("ReceiveRequestAttemptId")
+    if attempt is not None and not is_fifo(queue):
+        raise faults.invalid("ReceiveRequestAttemptId", NOT_OF_THIS_TYPE)
     document = queue.document
     redrive = dead_letters(call, queue)
     reception = Reception(
@@ -144,6 +147,7 @@ def _reception(call: Call, queue: Resource, request: Request) -> tuple[Reception
         kept=kept_since(queue),
         tries=redrive[1] if redrive else None,
         rest=redrive[0] if redrive else None,
+        attempt=attempt,
     )
     return reception, wait if wait is not None else attributes.number(document, "ReceiveMessageWaitTimeSeconds")
 

@@ -17,7 +17,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 _NAME = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9_.-]{1,256}(?<!\.)")
 _TYPE = re.compile(r"(String|Number|Binary)(\..{1,248})?", re.DOTALL)
 _MOST_ATTRIBUTES = 10
-_NOT_OF_THIS_TYPE = "The request include parameter that is not valid for this queue type"
+NOT_OF_THIS_TYPE = "The request include parameter that is not valid for this queue type"
 _GROUP = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -27,10 +27,10 @@ def outgoing(call: Call, queue: Resource, request: Mapping[str, Any]) -> tuple[M
     _check(queue, request)
     fifo, group = is_fifo(queue), request.get("MessageGroupId")
     if not fifo and "MessageDeduplicationId" in request:
-        raise faults.invalid("MessageDeduplicationId", _NOT_OF_THIS_TYPE)
+        raise faults.invalid("MessageDeduplicationId", NOT_OF_THIS_TYPE)
     delay = request.get("DelaySeconds")
     if delay is not None and ((fifo and delay != 0) or not 0 <= delay <= 900):
-        raise faults.invalid("DelaySeconds", _NOT_OF_THIS_TYPE if fifo else "Must be <= 900, if provided.")
+        raise faults.invalid("DelaySeconds", NOT_OF_THIS_TYPE if fifo else "Must be <= 900, if provided.")
     now = clock.now()
     system = {"SenderId": call.access_key or "anonymous"}
     trace = request.get("MessageSystemAttributes", {}).get("AWSTraceHeader", {}).get("StringValue")

@@ -86,7 +86,8 @@ class Message:
 @dataclass(frozen=True)
 class Reception:
     """How to receive: at most ``most`` messages, each invisible for ``hidden`` seconds; those sent before ``kept`` are
-    gone; those received ``tries`` times go to the queue ``rest`` instead, where there is one."""
+    gone; those received ``tries`` times go to the queue ``rest`` instead, where there is one. ``attempt`` names the
+    attempt, whose repetition gets the same messages."""
 
     fifo: bool
     most: int
@@ -94,6 +95,7 @@ class Reception:
     kept: float
     tries: int | None = None
     rest: str | None = None
+    attempt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class QueueMessages:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._changes: dict[str, int] = {}
+        self._attempts: dict[tuple[str, str], tuple[float, list[Message]]] = {}
         self._lock = threading.Lock()
 
     def send(self, messages: Sequence[tuple[Message, str | None]]) -> list[Message]:
@@ -122,13 +125,34 @@ class QueueMessages:
         return sent
 
     def receive(self, queue: str, how: Reception) -> list[Message]:
-        """Take messages. What was received too often moves on to its other queue and is not among them."""
+        """Take messages. What was received too often moves on to its other queue and is not among them.
+
+        An attempt is known for five minutes, by the process that answered it, and while nobody has deleted one of its
+        messages or changed how long it is invisible.
+        """
+        if how.attempt is not None and (same := self._same_again(queue, how.attempt, how.hidden)):
+            return same
         if self._database.read(lambda c: _next_visible(c, queue)) is None:
             return []
         received, moved = self._database.write(lambda c: _receive(c, queue, how))
         if moved and how.rest:
             self.stir(how.rest)
+        if how.attempt is not None and received:
+            now = clock.now()
+            with self._lock:
+                fresh = {key: kept for key, kept in self._attempts.items() if kept[0] > now}
+                self._attempts = {**fresh, (queue, how.attempt): (now + DEDUPLICATION_SECONDS, received)}
         return received
+
+    def _same_again(self, queue: str, attempt: str, hidden: float) -> list[Message]:
+        """What this attempt got before, invisible anew for as long; nothing if it is not all as it was."""
+        with self._lock:
+            until, messages = self._attempts.get((queue, attempt), (0.0, []))
+        now = clock.now()
+        if until <= now:
+            return []
+        again = [replace(message, visible=now + hidden) for message in messages]
+        return again if self._database.write(lambda c: _hide_again(c, messages, now, hidden)) else []
 
     def delete(self, queue: str, sequence: int, id_: str) -> None:
         """Forget a message. One that is gone is no error."""
@@ -260,6 +284,18 @@ def _take(connection: Connection, message: Message, now: float, hidden: float) -
     }
     _change(connection, message, **changes)
     return replace(message, **changes)  # type: ignore[arg-type]
+
+
+def _hide_again(connection: Connection, messages: Sequence[Message], now: float, hidden: float) -> bool:
+    """Whether all of them are still in the hands of who received them, and for as long as then."""
+    t = queue_messages.c
+    for message in messages:
+        found = connection.execute(select(t.receipt, t.visible).where(t.sequence == message.sequence)).first()
+        if found is None or found.receipt != message.receipt or found.visible <= now:
+            return False
+    for message in messages:
+        _change(connection, message, visible=now + hidden)
+    return True
 
 
 def _change(connection: Connection, message: Message, **values: Any) -> None:

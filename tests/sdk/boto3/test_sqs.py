@@ -265,6 +265,25 @@ def test_groups_and_deduplication_in_a_standard_queue(sqs, queue) -> None:
     assert refused(sqs.send_message, **request) == "InvalidParameterValue"
 
 
+def test_an_attempt_that_is_repeated_gets_the_same_messages(sqs, account, queue) -> None:
+    name, fifo = account.unique("queue") + ".fifo", {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    url = sqs.create_queue(QueueName=name, Attributes=fifo)["QueueUrl"]
+    for body in ("1", "2"):
+        sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId="g")
+
+    def attempt(name: str) -> list:
+        request = {"QueueUrl": url, "MaxNumberOfMessages": 1, "ReceiveRequestAttemptId": name}
+        return sqs.receive_message(**request).get("Messages", [])
+
+    [first] = attempt("a")
+    assert attempt("b") == []  # the group waits
+    [again] = attempt("a")
+    assert (again["Body"], again["ReceiptHandle"]) == ("1", first["ReceiptHandle"])
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=again["ReceiptHandle"])
+    assert [message["Body"] for message in attempt("a")] == ["2"]
+    assert refused(sqs.receive_message, QueueUrl=queue, ReceiveRequestAttemptId="a") == "InvalidParameterValue"
+
+
 UNSUPPORTED = "AWS.SimpleQueueService.UnsupportedOperation"
 
 
