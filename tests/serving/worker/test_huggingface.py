@@ -71,6 +71,10 @@ def test_bad_requests(classifier):
     answer = classifier.ask("good,bad\n", "text/csv")
     assert (answer.status, b"header" in answer.body) == (400, True)
     assert classifier.ask("x", "application/x-nobody").status == 415
+    refused = classifier.ask('{"inputs": [7]}', "application/json")
+    told = json.loads(refused.body)  # as the container's model server puts it, whatever is raised
+    assert (refused.status, told["code"], told["type"]) == (400, 400, "InternalServerException")
+    assert told["message"]
 
 
 def test_the_task_follows_from_the_model_and_functions_may_be_ones_own(start, models):

@@ -15,6 +15,8 @@ from typing import Any
 
 from . import arrays, formats
 from .handlers import Handlers, RequestError
+from .streaming import Streamed
+from .transport import Message
 
 TEXT = "text/plain"
 # How the names of transformers' classes end, and the pipelines that these are for.
@@ -38,6 +40,17 @@ class HuggingfaceHandlers(Handlers):
 
         torch.set_num_threads(1)  # a worker is one of many, for one core
         super().load()
+
+    def respond(self, request: Message) -> Message | Streamed:
+        """What the functions raise is a client's error in this container, in its model server's form; what says its own
+        status, and a format that is not supported, stay as they are."""
+        try:
+            return super().respond(request)
+        except Exception as error:
+            if type(error).__name__ == "UnsupportedFormatError" or _has_status(error):
+                raise
+            told = {"code": 400, "type": "InternalServerException", "message": str(error)}
+            raise RequestError(400, json.dumps(told, indent=2)) from error
 
     def model_fn(self, model_dir: str) -> Any:
         import torch
@@ -71,6 +84,10 @@ class HuggingfaceHandlers(Handlers):
 
     def output_fn(self, prediction: Any, accept: str) -> Any:
         return arrays.encode(prediction, accept)
+
+
+def _has_status(error: Exception) -> bool:
+    return hasattr(error, "status_code") or hasattr(error, "status")
 
 
 def _task_of(folder: Path) -> str:
