@@ -13,7 +13,7 @@ from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.errors import AlreadyExists, Invalid, NotFound
 from selfmaker.events import pattern, schedule
 from selfmaker.events.event_bus import DEFAULT, bus_name
-from selfmaker.store import outbox, tags
+from selfmaker.store import outbox, resources, tags
 from selfmaker.store.resources import Change, Resource, Resources
 
 KIND = outbox.RULE
@@ -91,10 +91,15 @@ def delete_rule(call: Call, request: Request) -> Output:
         if error.code == "ResourceNotFoundException" and error.message.startswith("Rule "):
             return None  # AWS says nothing of a rule that is gone
         raise
-    if rule.state.get("targets"):
-        raise AwsError("ValidationException", "Rule can't be deleted since it has targets.")
+
+    def work(connection: Connection) -> None:
+        if resources.get(connection, KIND, call.region, rule.name).state.get("targets"):
+            raise AwsError("ValidationException", "Rule can't be deleted since it has targets.")
+        resources.remove(connection, KIND, call.region, rule.name)
+        tags.forget(connection, rule.arn)
+
     try:
-        call.use(Resources).delete(KIND, call.region, rule.name, lambda c: tags.forget(c, rule.arn))
+        call.use(Resources).within(work)
     except NotFound:
         return None
     return None
