@@ -1,5 +1,6 @@
 """Processing jobs, as a kind of job: inputs as folders of links, outputs put into the object store."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ class ProcessingKind:
                 self._sync(job, (host, number), output["S3Uri"], place, final=True)
                 self._known.pop((job.id, host, number), None)
             elif ended["outcome"] != "failed":
-                self._put_all(folder, place, output["S3Uri"])
+                self._put_all(folder, place, output)
         message = _exit_message(spec, folder)
         return {"exit_message": message} if message else {}
 
@@ -82,11 +83,11 @@ class ProcessingKind:
         variables = self._around.variables(self._around.connection(job), own)
         return self._around.host_plan(job, spec, folder, index, mounts, variables)
 
-    def _put_all(self, folder: JobFolder, place: Path, uri: str) -> None:
+    def _put_all(self, folder: JobFolder, place: Path, output: Mapping[str, Any]) -> None:
         for name, path in members([place]):
-            source = path.resolve() if path.is_symlink() else path
-            if source.is_file() and source.is_relative_to(place):
-                self._around.put(folder, source, join_s3_uri(uri, name))
+            source = _file(path, place.resolve(), output["LocalPath"].rstrip("/")) if path.is_symlink() else path
+            if source is not None and source.is_file():
+                self._around.put(folder, source, join_s3_uri(output["S3Uri"], name))
 
     def _sync(self, job: Job, output: tuple[str, int], uri: str, place: Path, *, final: bool) -> None:
         key = (job.id, *output)
@@ -111,6 +112,17 @@ def _outputs(spec: JobSpec, folder: JobFolder, only: str | None = None) -> Itera
     for host in spec.hosts if only is None else (only,):
         for number, output in enumerate(spec.outputs):
             yield host, number, output["S3Output"], folder.host(host) / "outputs" / str(number)
+
+
+def _file(link: Path, place: Path, local: str) -> Path | None:
+    """Where a link leads that stays in its output, which is at ``place``; the job knows it as ``local``."""
+    target = os.readlink(link)  # noqa: PTH115 - as it is written
+    path = place / target[len(local) + 1 :] if target.startswith(f"{local}/") else link
+    try:
+        found = path.resolve(strict=True)
+    except (OSError, RuntimeError):  # it leads nowhere, or in a circle
+        return None
+    return found if found.is_relative_to(place) else None
 
 
 def _exit_message(spec: JobSpec, folder: JobFolder) -> str:

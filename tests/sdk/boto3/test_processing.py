@@ -286,3 +286,23 @@ def test_two_things_have_no_place_in_common(processing, account):
     looks = "import os; assert sorted(os.listdir('/opt/ml/processing/in')) == ['a.csv', 'deeper']"
     described = processing.ended(processing.create(looks, ProcessingInputs=[inside, one]))
     assert described["ProcessingJobStatus"] == "Completed", described.get("FailureReason")
+
+
+def test_links_within_an_output_are_stored_as_the_files_that_they_lead_to(account, processing):
+    """Relative or by the job's own paths; those that lead elsewhere, nowhere or in a circle are not."""
+    script = """
+import os
+os.chdir("/opt/ml/processing/out")
+os.makedirs("runs/3")
+open("runs/3/best.txt", "w").write("best")
+os.symlink("/opt/ml/processing/out/runs/3/best.txt", "absolute.txt")
+os.symlink("runs/3/best.txt", "relative.txt")
+os.symlink("/etc/passwd", "elsewhere")
+os.symlink("/opt/ml/processing/out/../../config/processingjobconfig.json", "above")
+os.symlink("nothing", "nowhere")
+os.symlink("circle", "circle")
+"""
+    name = processing.create(script, ProcessingOutputConfig={"Outputs": [processing.output("out", "links/out")]})
+    assert processing.ended(name)["ProcessingJobStatus"] == "Completed"
+    assert sorted(account.keys("links/out/")) == ["absolute.txt", "relative.txt", "runs/3/best.txt"]
+    assert account.get(f"s3://{account.bucket}/links/out/absolute.txt") == b"best"
