@@ -137,6 +137,7 @@ def test_an_error_between_the_parts_is_a_model_stream_error(account, streaming):
     assert account.invoke(streaming, b"1") == b"part 0;"
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of botocore: its socket
 def test_a_reader_who_leaves_ends_the_models_work(account, streaming):
     response = account.runtime.invoke_endpoint_with_response_stream(EndpointName=streaming, Body=b"20000")
     assert len(next(iter(response["Body"]))["PayloadPart"]["Bytes"]) == 65536
