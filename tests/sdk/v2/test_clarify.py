@@ -370,3 +370,27 @@ def test_a_stopped_job_takes_its_endpoint_along(processor, session, data_config,
     until(lambda: client.describe_processing_job(ProcessingJobName=job)["ProcessingJobStatus"] == "Stopped")
     until(lambda: not endpoints())
     assert client.list_endpoint_configs(NameContains=prefix)["EndpointConfigs"] == []
+
+
+def test_truth_values_and_scores_beside_them(processor, session, place, files):
+    rows = [(income >= 50, woman == 1, (income * 3 % 10) / 10) for _, woman, income, _ in ROWS]
+    bucket, key = place.removeprefix("s3://").split("/", 1)
+    text = "y,woman,score\n" + "\n".join(",".join(map(str, row)) for row in rows)
+    session.boto_session.client("s3").put_object(Bucket=bucket, Key=f"{key}/truth/rows.csv", Body=text.encode())
+    config = clarify.DataConfig(
+        s3_data_input_path=f"{place}/truth/rows.csv",
+        s3_output_path=f"{place}/{uuid.uuid4().hex}",
+        label="y",
+        predicted_label="score",
+        dataset_type="text/csv",
+    )
+    facet = clarify.BiasConfig(["True"], facet_name="woman", facet_values_or_threshold=["True"])
+    threshold = clarify.ModelPredictedLabelConfig(probability_threshold=0.5)
+    processor.run_bias(config, facet, model_config=None, model_predicted_label_config=threshold, logs=False)
+    analysis = json.loads(files(config.s3_output_path)["analysis.json"])
+    table = pd.DataFrame(rows, columns=["y", "woman", "score"]).assign(guess=lambda t: t.score > 0.5)
+    for when, name, column in (("pre", "DPL", "y"), ("post", "DPPL", "guess")):
+        [group] = analysis[f"{when}_training_bias_metrics"]["facets"]["woman"]
+        shares = table.groupby("woman")[column].mean()
+        found = {metric["name"]: metric["value"] for metric in group["metrics"]}
+        assert found[name] == pytest.approx(shares[False] - shares[True])

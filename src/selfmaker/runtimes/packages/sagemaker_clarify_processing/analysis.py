@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from sagemaker_clarify_processing import bias, drift, report, table
 from sagemaker_clarify_processing.groups import facets, positive
 from sagemaker_clarify_processing.job import Job, UserError, read_baseline
 from sagemaker_clarify_processing.table import Table
+
+_ONE, _ZERO = ("1", "1.0"), ("0", "0.0")
 
 
 def analyze(job: Job) -> str:
@@ -83,10 +84,13 @@ def _predicted(predicted: pd.Series, label: pd.Series, wanted: Any) -> Any:
     """Whether a prediction is the positive label. Raises UserError."""
     if len(predicted) != len(label):
         raise UserError(f"There are {len(predicted)} predictions for {len(label)} rows.")
+    values = wanted or _second(label)
     try:
-        return positive(predicted, wanted or _second(label)).rows.to_numpy(dtype=bool)
-    except UserError:
-        return np.zeros(len(predicted), dtype=bool)  # nothing was predicted to be positive
+        return positive(predicted, values).rows.to_numpy(dtype=bool)
+    except UserError:  # nothing was predicted to be positive; or it is called 1, as a threshold calls it
+        names = predicted.map(str)
+        numbered = set(names) <= {*_ONE, *_ZERO} and not {*_ONE, *_ZERO}.intersection(map(str, values))
+        return names.isin(_ONE if numbered else ()).to_numpy(dtype=bool)
 
 
 def _second(label: pd.Series) -> list[Any]:

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sagemaker_clarify_processing.job import UserError
 
 _CONTINUOUS_FROM = 0.05  # unique values among all
+_TRUTH = {"true": "1", "false": "0"}  # in a column of truth values
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ def above(column: pd.Series, threshold: Any) -> Group:
 
 def among(column: pd.Series, values: Sequence[Any]) -> Group:
     wanted = {_key(value) for value in values}
+    if column.dropna().map(lambda value: isinstance(value, (bool, np.bool_))).all():
+        wanted |= {_TRUTH[word] for word in map(str.lower, wanted) if word in _TRUTH}
     rows = column.map(_key).isin(wanted)
     if not rows.any():
         raise UserError(f"No row of {column.name} has a value among {', '.join(map(str, values))}.")
