@@ -88,6 +88,12 @@ def test_several_values_for_a_model_of_one_feature_are_rows(workers, python, mod
     close(json.loads(worker.text("1\n2\n3\n", "text/csv")), [2, 4, 6])
 
 
+@pytest.mark.parametrize(("body", "sums"), [("1\n2\n", [1, 2]), ("1,2\n", [3]), ("1,2\n3,4\n", [3, 7]), ("7", [7])])
+def test_rows_are_rows_for_a_model_that_tells_no_number_of_features(workers, python, models, body, sums):
+    script = "class Sums:\n    def predict(self, rows): return rows.sum(axis=1)\ndef model_fn(d): return Sums()\n"
+    close(json.loads(workers(python)("sklearn", models, script).text(body, "text/csv")), sums)
+
+
 def test_npy_comes_back_as_npy(linear):
     answer = linear.ask(npy([[1, 1, 1], [0, 0, 1]]), "application/x-npy", "application/x-npy")
     assert answer.content_type == "application/x-npy"

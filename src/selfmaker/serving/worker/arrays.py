@@ -85,8 +85,13 @@ def _as_text(body: Any) -> str:
     return body if isinstance(body, str) else bytes(body).decode("utf-8")
 
 
+def csv_body(body: Any) -> Any:
+    """The rows of a CSV body (text or bytes), in two dimensions."""
+    return csv_rows(_as_text(body))
+
+
 def _decode_csv(body: Any) -> Any:
-    return csv_rows(_as_text(body)).squeeze()
+    return csv_body(body).squeeze()
 
 
 def _decode_json(body: Any) -> Any:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from . import arrays, formats
+from . import arrays
 from .batching import Batch
-from .formats import NPY, media_type
+from .formats import CSV, NPY, TEXT_TYPES, media_type
 from .handlers import Handlers
 from .transport import Message
 
@@ -19,7 +19,8 @@ _USERS = ("FunctionTransformer",)
 
 
 class SklearnHandlers(Handlers):
-    """A single row, which the container's reader leaves one-dimensional, is predicted as one row (there it fails)."""
+    """A single row, which the container's reader leaves one-dimensional, is predicted as one row (there it fails). A
+    ``predict_fn`` of the user's is given what the container's reader gives."""
 
     def batch(self) -> Batch | None:
         features = getattr(self.model, "n_features_in_", None)
@@ -35,8 +36,10 @@ class SklearnHandlers(Handlers):
         return Message(200, content_type, "", "", body)
 
     def input_fn(self, body: Any, content_type: str) -> Any:
+        if media_type(content_type) == CSV and "predict_fn" not in self.overridden:
+            return arrays.csv_body(body).astype(np.float32)
         array = arrays.decode(body, content_type)
-        return array.astype(np.float32) if formats.media_type(content_type) in formats.TEXT_TYPES else array
+        return array.astype(np.float32) if media_type(content_type) in TEXT_TYPES else array
 
     def predict_fn(self, data: Any, model: Any) -> Any:
         if getattr(data, "ndim", None) == 1 and data.dtype.kind in "fiub":
