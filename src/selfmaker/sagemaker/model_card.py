@@ -14,8 +14,8 @@ from selfmaker.aws.output import describe
 from selfmaker.errors import NotFound
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.model_card_content import content_of, metadata, summary_members
-from selfmaker.sagemaker.pipeline_row import user
 from selfmaker.sagemaker.tag import tag_mapping
+from selfmaker.sagemaker.user_context import user_context
 from selfmaker.store import resources, tags
 from selfmaker.store.database import Database
 from selfmaker.store.resources import Change, Resource, Resources
@@ -32,7 +32,7 @@ def create_model_card(call: Call, request: Request) -> Output:
     name, tag_values, now = request["ModelCardName"], tag_mapping(request.get("Tags", [])), clock.now()
     arn = sagemaker_arn(call, "model-card", name)
     document = {**{k: v for k, v in request.items() if k != "Tags"}, "ModelCardVersion": 1}
-    row = Resource(KIND, call.region, name, arn, "Created", now, now, document, {"user": user(call)})
+    row = Resource(KIND, call.region, name, arn, "Created", now, now, document, {"user": user_context(call)})
 
     def work(connection: Connection) -> None:
         if _exists(connection, call, name):
@@ -90,7 +90,7 @@ def update_model_card(call: Call, request: Request) -> Output:
         number = before.document["ModelCardVersion"]
         if "Content" in changes:
             changes["ModelCardVersion"] = number + 1
-        change = Change(document=changes, state={"modified_by": user(call)})
+        change = Change(document=changes, state={"modified_by": user_context(call)})
         after = resources.modify(connection, KIND, call.region, card.name, change)
         if "Content" in changes:
             resources.create(connection, _version(after))

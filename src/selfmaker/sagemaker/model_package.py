@@ -16,7 +16,7 @@ from selfmaker.sagemaker import model_package_registration as registration
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.model_card_content import metadata
 from selfmaker.sagemaker.model_package_change import changed
-from selfmaker.sagemaker.pipeline_row import user
+from selfmaker.sagemaker.user_context import user_context
 from selfmaker.store import resources, tags
 from selfmaker.store.database import Database
 from selfmaker.store.resources import Change, Resource, Resources
@@ -64,7 +64,7 @@ def update_model_package(call: Call, request: Request) -> Output:
 
     def work(connection: Connection) -> Resource:
         row = resources.get(connection, KIND, call.region, found.name)
-        change = Change(document=changed(row, wanted), state={"modified_by": user(call)})
+        change = Change(document=changed(row, wanted), state={"modified_by": user_context(call)})
         after = resources.modify(connection, KIND, call.region, row.name, change)
         if after.document.get("ModelApprovalStatus") != row.document.get("ModelApprovalStatus"):
             lineage.approved(connection, after)

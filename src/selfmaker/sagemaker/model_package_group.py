@@ -13,8 +13,8 @@ from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, NotFound
 from selfmaker.sagemaker.checks import invalid
-from selfmaker.sagemaker.pipeline_row import user
 from selfmaker.sagemaker.tag import tag_mapping
+from selfmaker.sagemaker.user_context import user_context
 from selfmaker.store import resources, tags
 from selfmaker.store.database import Database
 from selfmaker.store.resources import Change, Resource, Resources
@@ -39,7 +39,7 @@ def create_model_package_group(call: Call, request: Request) -> Output:
         created=now,
         modified=now,
         document={k: v for k, v in request.items() if k != "Tags"},
-        state={"user": user(call)},
+        state={"user": user_context(call)},
     )
     try:
         call.use(Resources).create(row, also=lambda c: tags.add(c, arn, tag_values))

@@ -20,8 +20,8 @@ from selfmaker.sagemaker import lineage
 from selfmaker.sagemaker import model_package_group as group
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.model_card_content import content_of
-from selfmaker.sagemaker.pipeline_row import user
 from selfmaker.sagemaker.tag import tag_mapping
+from selfmaker.sagemaker.user_context import user_context
 from selfmaker.store import resources, tags
 from selfmaker.store.database import Database
 from selfmaker.store.resources import Change, Resource, Resources
@@ -240,5 +240,5 @@ def _row(call: Call, name: str, document: dict[str, Any]) -> Resource:
         created=now,
         modified=now,
         document=document,
-        state={"user": user(call)},
+        state={"user": user_context(call)},
     )

@@ -15,9 +15,10 @@ from selfmaker.errors import AlreadyExists, Conflict, Invalid, NotFound
 from selfmaker.objects.store import ObjectStore
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.pipeline_definition import check_definition
-from selfmaker.sagemaker.pipeline_row import KIND, find, not_found, user
+from selfmaker.sagemaker.pipeline_row import KIND, find, not_found
 from selfmaker.sagemaker.pipeline_version import add_aliases, members_of, version_of
 from selfmaker.sagemaker.tag import tag_mapping
+from selfmaker.sagemaker.user_context import user_context
 from selfmaker.store import executions, resources, tags
 from selfmaker.store.executions import ExecutionTable
 from selfmaker.store.resources import Change, Resource, Resources
@@ -38,7 +39,7 @@ def create_pipeline(call: Call, request: Request) -> Output:
     check_definition(text)
     document = {k: v for k, v in request.items() if k not in _NOT_KEPT}
     now, values = clock.now(), tag_mapping(request.get("Tags", []))
-    state = {"token": request["ClientRequestToken"], "user": user(call)}
+    state = {"token": request["ClientRequestToken"], "user": user_context(call)}
     row = Resource(KIND, call.region, name, arn, "Active", now, now, document, state)
 
     def also(connection: Connection) -> None:
@@ -79,7 +80,7 @@ def update_pipeline(call: Call, request: Request) -> Output:
         if text is not None and text != newest.definition:
             number = executions.add_version(connection, row.arn, text, {})
         add_aliases(connection, row.arn, number, aliases)
-        state = {"modified_by": user(call)}
+        state = {"modified_by": user_context(call)}
         resources.modify(connection, KIND, call.region, row.name, Change(document=document, state=state))
 
     try:

@@ -16,6 +16,7 @@ from selfmaker.sagemaker import pipeline_row
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.pipeline_selection import check_selection
 from selfmaker.sagemaker.pipeline_version import version_of
+from selfmaker.sagemaker.user_context import user_context
 from selfmaker.store import resources
 from selfmaker.store.database import Database
 from selfmaker.store.executions import Execution, ExecutionTable
@@ -47,7 +48,7 @@ def start_pipeline_execution(call: Call, request: Request) -> Output:
     document = {
         "request": asked,
         "pipeline_name": row.name,
-        "user": pipeline_row.user(call),
+        "user": user_context(call),
         "role": row.document["RoleArn"],
         "parameters": values,
         "given": request.get("PipelineParameters", []),
@@ -117,7 +118,7 @@ def list_pipeline_executions(call: Call, request: Request) -> Output:
 @operation("sagemaker", "UpdatePipelineExecution")
 def update_pipeline_execution(call: Call, request: Request) -> Output:
     execution = find(call, request["PipelineExecutionArn"])
-    changes: dict[str, Any] = {"modified_by": pipeline_row.user(call)}
+    changes: dict[str, Any] = {"modified_by": user_context(call)}
     changes |= {member: request[member] for member in _DISPLAY if member in request}
     if "ParallelismConfiguration" in request:
         changes["parallelism"] = request["ParallelismConfiguration"]

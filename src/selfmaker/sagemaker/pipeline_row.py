@@ -1,7 +1,6 @@
 """A pipeline's row, by its name or its ARN."""
 
 from contextlib import suppress
-from typing import Any
 
 from selfmaker.aws.arn import sagemaker_arn
 from selfmaker.aws.errors import AwsError
@@ -32,8 +31,3 @@ def find(call: Call, name_or_arn: str) -> Resource:
 
 def not_found(call: Call, name: str) -> AwsError:
     return AwsError("ResourceNotFound", f"Pipeline '{sagemaker_arn(call, 'pipeline', name)}' does not exist.")
-
-
-def user(call: Call) -> dict[str, Any]:
-    """Who calls, as pipelines and executions tell it."""
-    return {"IamIdentity": {"Arn": f"arn:aws:iam::{call.account}:root", "PrincipalId": call.account}}

@@ -1,0 +1,10 @@
+"""Who has made or changed something, as CreatedBy and LastModifiedBy tell it."""
+
+from typing import Any
+
+from selfmaker.aws.operation import Call
+
+
+def user_context(call: Call) -> dict[str, Any]:
+    """AWS's UserContext of the caller: every key is the account's own, so that is its root."""
+    return {"IamIdentity": {"Arn": f"arn:aws:iam::{call.account}:root", "PrincipalId": call.account}}
