@@ -179,6 +179,21 @@ def test_stand_ins_come_after_real_packages(
     assert environments.package_path == PACKAGES
 
 
+def test_stand_ins_are_told_apart_by_what_is_in_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two checkouts of one version share what is built, and a change of the same length is a change."""
+
+    def signature_of(name: str, text: str) -> str:
+        (tmp_path / name / "package").mkdir(parents=True)
+        (tmp_path / name / "package" / "__init__.py").write_text(text)
+        os.utime(tmp_path / name / "package" / "__init__.py", (len(name), len(name)))
+        monkeypatch.setattr(module, "PACKAGES", tmp_path / name)
+        return module.signature()
+
+    first = signature_of("one", "a = 1")
+    assert signature_of("another", "a = 1") == first
+    assert signature_of("changed", "a = 2") != first
+
+
 def test_newer_stand_ins_are_put_into_a_ready_environment(
     environments: Environments, request_for: Requests, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run_in: Run
 ) -> None:

@@ -108,7 +108,9 @@ class Nursery:
 def main(descriptor: str, spares: str) -> None:
     """The nursery's own loop: one message, one supervisor."""
     from selfmaker.jobs import supervisor
+    from selfmaker.runtimes import environments
 
+    environments.signature()  # each supervisor asks for it; the files are read here, once
     connection = socket.socket(fileno=int(descriptor))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets those that have ended
     gc.freeze()  # what is there now is looked through by no supervisor's collector, which would copy its pages

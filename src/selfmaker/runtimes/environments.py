@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -175,7 +176,7 @@ class Environments:
             construction.settle(folder, final)
             self._install_packages(folder)
             (folder / MARKER).unlink(missing_ok=True)
-            (folder / MARKER).write_text(json.dumps({**vars(made), "packages_of_ours": _signature()}))
+            (folder / MARKER).write_text(json.dumps({**vars(made), "packages_of_ours": signature()}))
             os.sync()  # half an environment after a power cut would be taken for a whole one
             if final.exists():
                 self._remove(final)
@@ -197,7 +198,7 @@ class Environments:
             python = folder / "bin" / "python"
             if not python.exists():
                 return None
-            if told["packages_of_ours"] != _signature():
+            if told["packages_of_ours"] != signature():
                 self._renew_packages(key)
             base = Path(told["base"])
             environment = Environment(
@@ -226,15 +227,15 @@ class Environments:
         from selfmaker.runtimes.construction import compile_files
         from selfmaker.runtimes.installed import site_packages
 
-        signature = _signature()
-        target = folder / "selfmaker" / signature
+        own = signature()
+        target = folder / "selfmaker" / own
         if not target.exists():
             making = folder / "selfmaker" / f".{uuid.uuid4().hex[:8]}"
             shutil.copytree(PACKAGES, making, ignore=shutil.ignore_patterns(*_NEVER_PART_OF_IT))
             making.rename(target)
             compile_files(folder / "bin" / "python", sorted(target.rglob("*.py")))
         line = site_packages(folder) / f".{uuid.uuid4().hex[:8]}"
-        line.write_text(f"../../../selfmaker/{signature}\n")
+        line.write_text(f"../../../selfmaker/{own}\n")
         line.rename(site_packages(folder) / "zz-selfmaker.pth")
 
     def _renew_packages(self, key: str) -> None:
@@ -245,7 +246,7 @@ class Environments:
                 self._install_packages(folder)
                 told = json.loads((folder / MARKER).read_text())
                 written = folder / f".{uuid.uuid4().hex[:8]}"
-                written.write_text(json.dumps({**told, "packages_of_ours": _signature()}))
+                written.write_text(json.dumps({**told, "packages_of_ours": signature()}))
                 written.rename(folder / MARKER)
         except OSError:
             pass  # a folder that we may only read: its own stand-ins have to do
@@ -294,16 +295,24 @@ class Environments:
         shutil.rmtree(gone, ignore_errors=True)
 
 
-def _signature() -> str:
-    """What tells one set of our stand-ins from another: names, sizes and times of the files."""
-    told = hashlib.sha256()
-    folders = [PACKAGES]
+def signature() -> str:
+    """What tells one set of our stand-ins from another: the names and contents of the files."""
+    found, folders = [], [PACKAGES]
     while folders:
-        for entry in sorted(os.scandir(folders.pop()), key=lambda found: found.name):
+        for entry in os.scandir(folders.pop()):
             if entry.is_dir():
                 if entry.name not in _NEVER_PART_OF_IT:
                     folders.append(Path(entry.path))
             else:
-                found = entry.stat()
-                told.update(f"{entry.path} {found.st_size} {found.st_mtime_ns}\n".encode())
+                status = entry.stat()
+                found.append((entry.path, status.st_size, status.st_mtime_ns))
+    return _signature_of(tuple(sorted(found)))
+
+
+@lru_cache(maxsize=1)
+def _signature_of(files: tuple[tuple[str, int, int], ...]) -> str:
+    """Each is read once, for as long as its size and time stay."""
+    told = hashlib.sha256()
+    for path, _, _ in files:
+        told.update(f"{Path(path).relative_to(PACKAGES)}\0".encode() + hashlib.sha256(Path(path).read_bytes()).digest())
     return told.hexdigest()[:16]
