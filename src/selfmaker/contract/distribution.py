@@ -134,7 +134,8 @@ class Mpi:
 def distribution(
     framework: str, script: ScriptSettings, command: ScriptCommand, hosts: Sequence[str], job: str
 ) -> Distribution:
-    """How a job of ``framework`` is started on ``hosts``. ``job`` is what tells it from others, for its ports.
+    """How a job of ``framework`` is started on ``hosts``. ``job`` is what tells it from others on the machine, those of
+    other servers included, for its ports.
 
     Raises Invalid for what cannot be had here.
     """
@@ -186,7 +187,7 @@ def _any(asked: Mapping[str, object], names: Sequence[str]) -> bool:
 
 
 def _ports(job: str, count: int) -> list[int]:
-    """Ports that nobody listens on, from a place that the job's name chooses: jobs that start together differ."""
+    """Ports that nobody listens on, from a place that ``job`` chooses: jobs that start together differ."""
     found: list[int] = []
     start = zlib.crc32(job.encode())
     for number in _around(start):

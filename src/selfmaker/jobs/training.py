@@ -68,9 +68,8 @@ class TrainingKind:
         spec = JobSpec.from_json(job.spec)
         script = self._script(spec, folder)
         cluster = Cluster(spec.hosts, spec.instance_type, spec.groups)
-        laying = Laying(
-            job, spec, folder, cluster, script, self._around.connection(job), _distribution(spec, script, cluster)
-        )
+        spread = _distribution(job.id, spec, script, cluster)
+        laying = Laying(job, spec, folder, cluster, script, self._around.connection(job), spread)
         entry = [*spec.entrypoint, *spec.arguments] if spec.entrypoint else None
         folder.write_plan(
             self._around.plan(
@@ -240,12 +239,12 @@ class TrainingKind:
         return len(values)
 
 
-def _distribution(spec: JobSpec, script: Script | None, cluster: Cluster) -> Distribution:
+def _distribution(job: str, spec: JobSpec, script: Script | None, cluster: Cluster) -> Distribution:
     framework = runtime_for(spec.image).name
     if script is None:
-        return of_entry_point(framework, spec.hosts, spec.arn)
+        return of_entry_point(framework, spec.hosts, job)
     hosts = cluster.members(script.settings.framework.get(GROUPS))
-    return distribution(framework, script.settings, script.command, hosts, spec.arn)
+    return distribution(framework, script.settings, script.command, hosts, job)
 
 
 def _seconds_left(job: Job, spec: JobSpec) -> float:

@@ -113,6 +113,16 @@ def test_two_hosts_train_together(account, asked):
     assert account.artifact(described) == {"told.txt": b"1" if asked else b"none"}
 
 
+def test_jobs_of_one_name_on_two_servers_do_not_meet(account, account_on, new_server):
+    """The servers share the machine, and its ports."""
+    source = "import os; print('port', os.environ['MASTER_PORT'])"
+    ports = set()
+    for each in (account, account_on(new_server())):
+        each.succeed(source, TrainingJobName="same", AlgorithmSpecification=ALGORITHM, ResourceConfig=TWO_HOSTS)
+        ports |= {line for line in each.log("same") if line.startswith("port")}
+    assert len(ports) == 2
+
+
 def test_a_failure_under_torchrun_is_the_jobs(account):
     described = account.train(
         FAILS,
