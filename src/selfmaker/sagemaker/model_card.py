@@ -15,7 +15,7 @@ from selfmaker.errors import NotFound
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.model_card_content import content_of, metadata, summary_members
 from selfmaker.sagemaker.tag import tag_mapping
-from selfmaker.sagemaker.user_context import user_context
+from selfmaker.sagemaker.user_context import makers, user_context
 from selfmaker.store import resources, tags
 from selfmaker.store.database import Database
 from selfmaker.store.resources import Change, Resource, Resources
@@ -152,12 +152,7 @@ def not_found(arn: str) -> AwsError:
 def described(row: Resource) -> dict[str, Any]:
     """In the members of DescribeModelCard."""
     own = {"ModelCardArn": row.arn, "CreationTime": row.created, "LastModifiedTime": row.modified}
-    return {
-        **row.document,
-        **own,
-        "CreatedBy": row.state.get("user"),
-        "LastModifiedBy": row.state.get("modified_by") or row.state.get("user"),
-    }
+    return {**row.document, **own, **makers(row.state)}
 
 
 def found(row: Resource) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from selfmaker.sagemaker.pipeline_definition import check_definition
 from selfmaker.sagemaker.pipeline_row import KIND, find, not_found
 from selfmaker.sagemaker.pipeline_version import add_aliases, members_of, version_of
 from selfmaker.sagemaker.tag import tag_mapping
-from selfmaker.sagemaker.user_context import user_context
+from selfmaker.sagemaker.user_context import makers, user_context
 from selfmaker.store import executions, resources, tags
 from selfmaker.store.executions import ExecutionTable
 from selfmaker.store.resources import Change, Resource, Resources
@@ -153,8 +153,7 @@ def described(row: Resource) -> dict[str, Any]:
         "CreationTime": row.created,
         "LastModifiedTime": row.modified,
         "LastRunTime": row.state.get("last_run"),
-        "CreatedBy": row.state.get("user"),
-        "LastModifiedBy": row.state.get("modified_by") or row.state.get("user"),
+        **makers(row.state),
     }
 
 

@@ -16,7 +16,7 @@ from selfmaker.sagemaker import pipeline_row
 from selfmaker.sagemaker.checks import invalid
 from selfmaker.sagemaker.pipeline_selection import check_selection
 from selfmaker.sagemaker.pipeline_version import version_of
-from selfmaker.sagemaker.user_context import user_context
+from selfmaker.sagemaker.user_context import makers, user_context
 from selfmaker.store import resources
 from selfmaker.store.database import Database
 from selfmaker.store.executions import Execution, ExecutionTable
@@ -192,8 +192,7 @@ def described(execution: Execution) -> dict[str, Any]:
         "SelectiveExecutionConfig": document.get("selective"),
         "PipelineVersionId": execution.version,
         "RoleArn": document["role"],
-        "CreatedBy": document.get("user"),
-        "LastModifiedBy": document.get("modified_by") or document.get("user"),
+        **makers(document),
     }
 
 
