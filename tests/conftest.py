@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from selfmaker.store.database import Database
+from selfmaker.store.schema import metadata
+
 # Run by the SDKs' own environments, see scripts/test.py.
 collect_ignore = ["sdk/v2", "sdk/v3"]
 
@@ -133,3 +136,12 @@ def new_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
     yield start
     for running in started:
         running.stop()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A new one, with the tables of all that the test imports."""
+    made = Database(f"sqlite:///{tmp_path / 'test.sqlite3'}")
+    metadata.create_all(made.engine)
+    yield made
+    made.close()

@@ -8,9 +8,7 @@ from selfmaker import clock
 from selfmaker.jobs import states
 from selfmaker.jobs.course import Course
 from selfmaker.jobs.folder import JobFolder
-from selfmaker.store.database import Database
 from selfmaker.store.jobs import Job, JobTable
-from selfmaker.store.schema import metadata
 
 KIND = "training-job"
 
@@ -35,11 +33,8 @@ def started():
 
 
 @pytest.fixture
-def table(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'test.sqlite3'}")
-    metadata.create_all(database.engine)
-    yield JobTable(database)
-    database.close()
+def table(database):
+    return JobTable(database)
 
 
 @pytest.fixture

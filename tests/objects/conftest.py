@@ -6,17 +6,8 @@ import pytest
 from selfmaker.objects.store import ObjectStore
 from selfmaker.store import objects as _tables  # noqa: F401 - declares the tables
 from selfmaker.store.database import Database
-from selfmaker.store.schema import metadata
 
 Open = Callable[[], ObjectStore]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'test.sqlite3'}")
-    metadata.create_all(database.engine)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -3,16 +3,11 @@
 import pytest
 
 from selfmaker.store.async_invocations import AsyncInvocations
-from selfmaker.store.database import Database
-from selfmaker.store.schema import metadata
 
 
 @pytest.fixture
-def table(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'db'}")
-    metadata.create_all(database.engine)
-    yield AsyncInvocations(database)
-    database.close()
+def table(database):
+    return AsyncInvocations(database)
 
 
 def test_they_come_in_their_order_and_each_endpoint_has_its_own(table):

@@ -1,22 +1,10 @@
 """Access keys and their secrets."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from selfmaker.errors import NotFound
 from selfmaker.store.credentials import Credentials
 from selfmaker.store.database import Database
-from selfmaker.store.schema import metadata
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path / 'db.sqlite3'}")
-    metadata.create_all(opened.engine)
-    yield opened
-    opened.close()
 
 
 def test_created_keys_are_known_here_and_after_a_restart(database: Database) -> None:

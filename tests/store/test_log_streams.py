@@ -7,21 +7,11 @@ import pytest
 
 from selfmaker.errors import AlreadyExists, Invalid, NotFound, Unavailable
 from selfmaker.store import log_file
-from selfmaker.store.database import Database
 from selfmaker.store.log_file import LogFile
 from selfmaker.store.log_search import Search, search
 from selfmaker.store.log_streams import LogStreams, StreamQuery, Window
-from selfmaker.store.schema import metadata
 
 R, G = "us-east-1", "/aws/sagemaker/TrainingJobs"
-
-
-@pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path}/test.sqlite3")
-    metadata.create_all(database.engine)
-    yield database
-    database.close()
 
 
 @pytest.fixture

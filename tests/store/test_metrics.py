@@ -2,20 +2,10 @@
 
 import pytest
 
-from selfmaker.store.database import Database
 from selfmaker.store.metrics import Metric, Metrics, Period, Sample
-from selfmaker.store.schema import metadata
 
 NAME = ("us-east-1", "ns", "loss", {"Job": "a", "Host": "h"})
 M = Metric(*NAME)
-
-
-@pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path}/test.sqlite3")
-    metadata.create_all(database.engine)
-    yield database
-    database.close()
 
 
 @pytest.fixture

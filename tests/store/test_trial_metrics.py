@@ -1,21 +1,10 @@
 """Series of trial components and of jobs, summarised."""
 
-from pathlib import Path
-
 import pytest
 
 from selfmaker.store.database import Database
 from selfmaker.store.metrics import Metrics
-from selfmaker.store.schema import metadata
 from selfmaker.store.trial_metrics import JobSeries, Point, Summary, TrialMetrics, forget
-
-
-@pytest.fixture
-def database(tmp_path: Path):
-    database = Database(f"sqlite:///{tmp_path / 'db.sqlite3'}")
-    metadata.create_all(database.engine)
-    yield database
-    database.close()
 
 
 def test_the_last_value_is_the_latest_in_time_then_in_arrival(database: Database) -> None:
