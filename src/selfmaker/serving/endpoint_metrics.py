@@ -17,7 +17,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor as Threads
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from selfmaker import clock
@@ -34,7 +34,6 @@ PROVISIONED_USE = "ServerlessProvisionedConcurrencyUtilization"
 NO_CAPACITY = "NoCapacityInvocationFailures"
 NAMESPACE, HOST_NAMESPACE = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
 _EVERY = 60.0  # seconds between two samples that nobody asked for
-_FRESH = 1.0  # seconds for which what was kept is new enough for a reader
 
 Key = tuple[str, str]
 Series = list[tuple[Metric, list[Sample]]]
@@ -110,17 +109,15 @@ class Watched:
 class EndpointMetrics:
     """``watch`` on the event loop, ``keep`` from any other thread."""
 
-    def __init__(
-        self, metrics: Metrics, loop: asyncio.AbstractEventLoop, threads: Threads, dimension: str = ENDPOINT
-    ) -> None:
+    def __init__(self, metrics: Metrics, loop: asyncio.AbstractEventLoop, dimension: str = ENDPOINT) -> None:
         self._dimension = dimension
         self._metrics = metrics
         self._loop = loop
-        self._threads = threads
+        # One: who finds nothing left to keep waits for those who are keeping it.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="selfmaker-endpoint-metrics")
         self._watched: dict[tuple[Key, str], Watched] = {}
         self._sources: list[Callable[[float], Series]] = []
         self._task: asyncio.Task[None] | None = None
-        self._kept = float("-inf")
 
     def watch(self, key: Key, variant: str) -> Watched:
         """An endpoint's variant: the same one for as long as the server runs."""
@@ -146,14 +143,11 @@ class EndpointMetrics:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             await self._keep()
+        self._thread.shutdown(wait=False)
 
     def keep(self) -> None:
-        """Have everything that was counted up to now, or a second ago, in the store."""
-        asyncio.run_coroutine_threadsafe(self._keep_if_stale(), self._loop).result(30)
-
-    async def _keep_if_stale(self) -> None:
-        if self._loop.time() - self._kept >= _FRESH:
-            await self._keep()
+        """Have everything that was counted up to now in the store."""
+        asyncio.run_coroutine_threadsafe(self._keep(), self._loop).result(30)
 
     async def _regularly(self) -> None:
         while True:
@@ -169,8 +163,7 @@ class EndpointMetrics:
         for watched in self._watched.values():
             series += watched.samples(now)
         running = [(watched, watched.pids()) for watched in self._watched.values()] if hosts else []
-        await self._loop.run_in_executor(self._threads, self._put, series, running, now)
-        self._kept = self._loop.time()
+        await self._loop.run_in_executor(self._thread, self._put, series, running, now)
 
     def _put(self, series: Series, running: list[tuple[Watched, list[int]]], now: float) -> None:
         for watched, pids in running:

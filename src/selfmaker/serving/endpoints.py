@@ -56,7 +56,7 @@ class Endpoints:
         self._tools = self._new_tools(neighbours, family)
         self._router = Router()
         self._queues = self._new_queues(neighbours, family)
-        self._metrics = EndpointMetrics(neighbours.metrics, loop, self._threads, family.dimension)
+        self._metrics = EndpointMetrics(neighbours.metrics, loop, family.dimension)
         self._metrics.add_source(self._queues.samples)
         for namespace in (NAMESPACE, HOST_NAMESPACE):
             neighbours.metrics.feed(namespace, self._metrics.keep)
