@@ -184,7 +184,7 @@ def described(execution: Execution) -> dict[str, Any]:
         "PipelineArn": execution.pipeline,
         "PipelineExecutionArn": execution.arn,
         "PipelineExecutionStatus": execution.status,
-        "PipelineExperimentConfig": document.get("experiment"),
+        "PipelineExperimentConfig": document.get("experiment") or None,
         "FailureReason": document.get("failure"),
         "CreationTime": execution.created,
         "LastModifiedTime": execution.modified,

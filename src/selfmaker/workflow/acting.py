@@ -12,7 +12,7 @@ from selfmaker.workflow.expressions import Scope, resolve
 from selfmaker.workflow.port import Port
 from selfmaker.workflow.steps.base import Act, StepType, job_name
 from selfmaker.workflow.steps.catalog import TYPES
-from selfmaker.workflow.walk import Standing
+from selfmaker.workflow.walk import IN_FLIGHT, Standing
 
 # Names of these are taken as they are given: they are updated by a later execution. What has one of the others, which
 # can't be updated, gets a name of its own in each execution; later steps refer to it by the step's properties.
@@ -85,8 +85,8 @@ def scope_of(progress: Progress, port: Port, names: Mapping[str, str]) -> Scope:
 
     def outputs(step: str) -> Mapping[str, Any]:
         row = progress.rows.get(step)
-        if row is None or row.status != "Succeeded":
-            raise Invalid(f"the step {step} has not succeeded in this execution")
+        if row is None or row.status in IN_FLIGHT:
+            raise Invalid(f"the step {step} has not ended in this execution")
         found: Mapping[str, Any] = row.document.get("output", {})
         return found
 

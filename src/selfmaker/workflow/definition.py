@@ -12,6 +12,8 @@ from selfmaker.workflow.expressions import Reference, references
 
 VERSION = "2020-12-01"
 CONDITION, FAIL = "Condition", "Fail"
+COMPLETED, ANY = "Completed", "Any"
+TRIGGERS = (COMPLETED, "Failed", "Stopped", ANY)
 
 _DEEPEST = 64  # objects within objects; deeper ones would only exhaust the stack
 
@@ -33,8 +35,16 @@ class Step:
         return self.raw.get("Arguments") or {}
 
     @property
-    def depends_on(self) -> tuple[str, ...]:
-        return tuple(self.raw.get("DependsOn") or ())
+    def dependencies(self) -> tuple[tuple[str, str], ...]:
+        """DependsOn as (name of a step, the outcome of it that lets this one start); a name alone means Completed."""
+        entries = self.raw.get("DependsOn") or ()
+        named = ({"Step": entry} if isinstance(entry, str) else entry for entry in entries)
+        return tuple((entry["Step"], entry.get("Trigger", COMPLETED)) for entry in named)
+
+    @cached_property
+    def triggers(self) -> Mapping[str, str]:
+        """By the name of a step in DependsOn, the outcome of it that lets this one start, one of TRIGGERS."""
+        return dict(self.dependencies)
 
     @cached_property
     def own(self) -> Mapping[str, Any]:
@@ -50,9 +60,9 @@ class Step:
 
     @cached_property
     def needs(self) -> frozenset[str]:
-        """The steps that must have succeeded before this one starts."""
+        """The steps that must have ended before this one starts, with success unless ``triggers`` says otherwise."""
         named = {r.name for r in self.references if r.root == "Steps"}
-        return frozenset(named | set(self.depends_on) | ({self.parent} if self.parent else set()))
+        return frozenset(named | set(self.triggers) | ({self.parent} if self.parent else set()))
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,10 @@ class Definition:
         """Each step after all that it needs. Raises graphlib.CycleError."""
         graph = {step.name: step.needs & self.by_name.keys() for step in self.steps}
         return tuple(self.by_name[name] for name in TopologicalSorter(graph).static_order())
+
+    def heeds_stop(self, name: str) -> bool:
+        """Whether a step has the run condition that this one was stopped."""
+        return any(step.triggers.get(name) == "Stopped" for step in self.steps)
 
     @property
     def parameters(self) -> tuple[Mapping[str, Any], ...]:
@@ -124,9 +138,14 @@ def _step(item: Any, here: str, parent: str | None, branch: bool) -> Step:
             raise Invalid(f"Unable to parse pipeline definition: {here}.{member} must be {word}")
         if member in ("Name", "Type") and not item.get(member):
             raise Invalid(f"Unable to parse pipeline definition: {here}.{member} is required")
-    if not all(isinstance(name, str) for name in item.get("DependsOn") or ()):
-        raise Invalid(f"Unable to parse pipeline definition: {here}.DependsOn must be a list of names of steps")
+    if not all(isinstance(entry, str) or _is_run_condition(entry) for entry in item.get("DependsOn") or ()):
+        wanted = "must be a list of names of steps, or of objects with Step and Trigger"
+        raise Invalid(f"Unable to parse pipeline definition: {here}.DependsOn {wanted}")
     return Step(item["Name"], item["Type"], item, here, parent, branch)
+
+
+def _is_run_condition(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("Step"), str) and entry.keys() <= {"Step", "Trigger"}
 
 
 def _check_depth(raw: Any) -> None:

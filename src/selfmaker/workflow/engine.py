@@ -51,7 +51,7 @@ class Executions:
         self._defects: dict[tuple[str, str], int] = {}
         self._closed = False
         self._alarms = Alarms(self._ring)
-        self._definition = lru_cache(maxsize=64)(self._read_definition)
+        self._parsed = lru_cache(maxsize=64)(parse)
 
     # -- life
 
@@ -76,8 +76,10 @@ class Executions:
     # -- for operations
 
     def begin(self, execution: Execution) -> Execution:
-        """Store a new execution and set out; for a token that is known, the execution that has it."""
-        stored = self._table.create(execution)
+        """Store a new execution and set out; for a token that is known, the execution that has it. Raises Invalid."""
+        progress = Progress(execution, self._definition(execution.pipeline, execution.version), {})
+        document = {**execution.document, "experiment": outset.experiment(progress, self._calls)}
+        stored = self._table.create(replace(execution, document=document))
         if stored.id == execution.id:
             self._post(stored.id)
         return stored
@@ -288,7 +290,7 @@ class Executions:
         progress = known or self._progress(row.execution)
         step = progress.definition.by_name[row.name]
         calm = progress.execution.status == "Executing" and not progress.failed_for_good
-        if outcome.status == STOPPED and calm:
+        if outcome.status == STOPPED and calm and not progress.definition.heeds_stop(step.name):
             outcome = replace(outcome, status=FAILED)
         wait = None
         if outcome.status == FAILED and calm:
@@ -374,10 +376,9 @@ class Executions:
     def _end(self, progress: Progress) -> None:
         if progress.execution.status == "Stopping":
             self._finish(progress.execution.id, "Stopped")
-        elif any(row.status != SUCCEEDED for row in progress.rows.values()):
-            self._finish(progress.execution.id, "Failed", STEPS_FAILED)
         else:
-            self._finish(progress.execution.id, "Succeeded")
+            status = walk.ending(progress.definition, progress.standing)
+            self._finish(progress.execution.id, status, STEPS_FAILED if status == FAILED else "")
 
     def _finish(self, execution: str, status: str, failure: str = "") -> None:
         def change(current: Execution) -> Execution:
@@ -410,5 +411,6 @@ class Executions:
         rows = {step.name: step for step in self._table.steps(execution)}
         return Progress(row, self._definition(row.pipeline, row.version), rows)
 
-    def _read_definition(self, pipeline: str, version: int) -> Definition:
-        return parse(self._table.version(pipeline, version).definition)
+    def _definition(self, pipeline: str, version: int) -> Definition:
+        """Read anew each time: a pipeline that is made again under its old name begins at version 1, too."""
+        return self._parsed(self._table.version(pipeline, version).definition)

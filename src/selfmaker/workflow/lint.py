@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from selfmaker.errors import Invalid
 from selfmaker.workflow import durations, expressions, grammar, parameters, paths
-from selfmaker.workflow.definition import CONDITION, VERSION, Definition, Step
+from selfmaker.workflow.definition import CONDITION, TRIGGERS, VERSION, Definition, Step
 from selfmaker.workflow.steps.catalog import CHECKS, REFUSED, TYPES
 
 Problem = tuple[str, str, str]
@@ -194,8 +194,12 @@ def property_file_declarations(definition: Definition) -> Iterator[Problem]:
 
 def depends_on(definition: Definition) -> Iterator[Problem]:
     for step in definition.steps:
-        for index, name in enumerate(step.depends_on):
+        for index, (name, trigger) in enumerate(step.dependencies):
             place = f"{step.place}.DependsOn[{index}]"
+            if trigger not in TRIGGERS:
+                yield step.name, f"{place}.Trigger", f"{trigger!r} is not one of {', '.join(TRIGGERS)}"
+            elif trigger != step.triggers[name]:
+                yield step.name, f"{place}.Trigger", f"{name} is there with another trigger, {step.triggers[name]}"
             if name not in definition.by_name:
                 yield step.name, place, f"there is no step {name!r}"
             elif definition.by_name[name].type == "Fail":

@@ -16,12 +16,15 @@ def prepare(progress: Progress, port: Port, table: ExecutionTable) -> dict[str, 
     return _experiment(progress, port)
 
 
-def _experiment(progress: Progress, port: Port) -> dict[str, Any]:
-    """Create the experiment and the trial that the definition asks for, unless they are there."""
+def experiment(progress: Progress, port: Port) -> dict[str, str]:
+    """How the experiment and the trial that the definition asks for are called. Raises Invalid."""
     config = {k: v for k, v in progress.definition.experiment.items() if v is not None}
-    if not config:
-        return {}
-    named = {k: str(v) for k, v in resolve(config, scope_of(progress, port, {})).items()}
+    return {k: str(v) for k, v in resolve(config, scope_of(progress, port, {})).items()}
+
+
+def _experiment(progress: Progress, port: Port) -> dict[str, Any]:
+    """Create the experiment and the trial, unless they are there."""
+    named = progress.execution.document.get("experiment") or experiment(progress, port)
     region = progress.execution.region
     if "ExperimentName" in named:
         _ensure(port, region, "CreateExperiment", {"ExperimentName": named["ExperimentName"]})

@@ -1,13 +1,14 @@
 """The walk through a definition: from what has become of each step to what may start now. Pure.
 
 A step may start once all that it needs has succeeded. What needs a step that failed, was stopped or will never run
-never runs itself; other branches go on. A condition's outcome rules out the steps of the other branch.
+never runs itself; other branches go on. A condition's outcome rules out the steps of the other branch. A run condition
+(a Trigger in DependsOn) makes a step wait for another's failure, for its being stopped, or for any end of it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from selfmaker.workflow.definition import Definition, Step
+from selfmaker.workflow.definition import ANY, COMPLETED, Definition, Step
 
 IN_FLIGHT = ("Starting", "Executing", "Stopping")
 
@@ -69,9 +70,32 @@ def _verdict(
         elif state.status in IN_FLIGHT:
             met = None
         else:
-            met = state.status == "Succeeded" and (name != step.parent or state.outcome == step.branch)
+            met = _lets_start(step, name, state)
         if met is False:
             return False
         if met is None:
             verdict = None
     return verdict
+
+
+def _lets_start(step: Step, name: str, state: Standing) -> bool:
+    """Whether that end of another step is the one that the step waits for."""
+    if name == step.parent:
+        return state.status == "Succeeded" and state.outcome == step.branch
+    trigger = step.triggers.get(name, COMPLETED)
+    return trigger == ANY or state.status == ("Succeeded" if trigger == COMPLETED else trigger)
+
+
+def ending(definition: Definition, standing: Mapping[str, Standing]) -> str:
+    """How an execution ends once over: not Failed where each failure let a step with a run condition start."""
+    lost = {name for name, state in standing.items() if state.status != "Succeeded"}
+    taken_up = {
+        name
+        for step in definition.steps
+        if step.name in standing
+        for name, trigger in step.triggers.items()
+        if trigger != COMPLETED
+    }
+    if not lost:
+        return "Succeeded"
+    return "Failed" if lost - taken_up else "CompletedWithFailures"

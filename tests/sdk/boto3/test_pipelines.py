@@ -150,9 +150,11 @@ class TestRunning:
         client.create_pipeline(PipelineName=name, RoleArn=ROLE, PipelineDefinition=text, Tags=tags)
         run = pipelines.start(name)
         execution = run.rpartition("/")[2]
+        named = {"ExperimentName": name, "TrialName": execution}
+        begun = client.describe_pipeline_execution(PipelineExecutionArn=run)
         described = pipelines.ended(run)
         assert described["PipelineExecutionStatus"] == "Succeeded", pipelines.steps(run)
-        assert described["PipelineExperimentConfig"] == {"ExperimentName": name, "TrialName": execution}
+        assert begun["PipelineExperimentConfig"] == described["PipelineExperimentConfig"] == named
         arn = pipelines.steps(run)["a"]["Metadata"]["ProcessingJob"]["Arn"]
         job = client.describe_processing_job(ProcessingJobName=arn.rpartition("/")[2])
         assert job["ExperimentConfig"]["TrialName"] == execution
@@ -444,6 +446,16 @@ class TestOperations:
         assert self.error(client.describe_pipeline, PipelineName=name)[0] == "ResourceNotFound"
         assert self.error(client.describe_pipeline_execution, PipelineExecutionArn=run)[0] == "ResourceNotFound"
         assert self.error(client.delete_pipeline, PipelineName=name)[0] == "ResourceNotFound"
+
+    def test_a_pipeline_that_is_made_again_runs_what_it_says_now(self, pipelines: Pipelines) -> None:
+        client, name = pipelines.client, f"p-{uuid.uuid4().hex[:8]}"
+        for word in ("first", "second"):
+            text = json.dumps({"Version": "2020-12-01", "Steps": [fails(pipelines, Arguments={"ErrorMessage": word})]})
+            client.create_pipeline(PipelineName=name, RoleArn=ROLE, PipelineDefinition=text)
+            run = pipelines.start(name)
+            pipelines.ended(run)
+            assert pipelines.steps(run)["f"]["FailureReason"] == word
+            client.delete_pipeline(PipelineName=name)
 
     def test_a_pipeline_that_runs_is_not_deleted(self, pipelines: Pipelines) -> None:
         client = pipelines.client
