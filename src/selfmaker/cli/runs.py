@@ -10,7 +10,7 @@ from selfmaker.errors import NotFound
 from selfmaker.workflow.definition import Definition, parse
 
 Row = dict[str, Any]
-ENDED = ("Succeeded", "Failed", "Stopped")
+ENDED = ("Succeeded", "CompletedWithFailures", "Failed", "Stopped")
 
 
 def pipelines(caller: Caller) -> Iterator[Row]:

@@ -22,6 +22,7 @@ _GROUPS = {
 }
 _MARKS = {
     "Succeeded": ("✔", "green"),
+    "CompletedWithFailures": ("✘", "yellow"),
     "Failed": ("✘", "red"),
     "Stopped": ("■", "yellow"),
     "Stopping": ("■", "yellow"),

@@ -125,7 +125,7 @@ class SagemakerEvents:
 def _execution(change: Change) -> Detail:
     row = change.document
     document = row["document"]
-    ended = change.status in ("Succeeded", "Failed", "Stopped")
+    ended = change.status in ("Succeeded", "CompletedWithFailures", "Failed", "Stopped")
     detail = {
         "pipelineExecutionDisplayName": document.get("PipelineExecutionDisplayName"),
         "pipelineExecutionDescription": document.get("PipelineExecutionDescription"),
