@@ -107,7 +107,7 @@ def commands(server, data):
 
 
 def versions(client):
-    return client.list_model_packages(ModelPackageGroupName=GROUP)["ModelPackageSummaryList"]
+    return client.list_model_packages(ModelPackageGroupName=GROUP, SortOrder="Ascending")["ModelPackageSummaryList"]
 
 
 def steps(client, said):

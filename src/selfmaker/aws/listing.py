@@ -20,7 +20,12 @@ _Place = tuple[bool, float, str, str]
 
 @dataclass(frozen=True)
 class Usual:
-    """What an operation does when the request doesn't say, and where its rows have their times, if not as most do."""
+    """What an operation does when the request doesn't say, and where its rows have their times, if not as most do.
+
+    The newest come first, also where the API's reference calls Ascending the default (ListModelPackages,
+    ListTrainingJobs...): the service answers so, and programs take the first of a list for the latest, as AWS's own
+    template for deployments does.
+    """
 
     sort: str = "CreationTime"
     order: str = "Descending"

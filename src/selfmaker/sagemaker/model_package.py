@@ -53,7 +53,7 @@ def list_model_packages(call: Call, request: Request) -> Output:
         rows = [row for row in every if types == "Both" or is_versioned(row) == (types == "Versioned")]
     if "ModelApprovalStatus" in request:
         rows = [row for row in rows if row.document.get("ModelApprovalStatus") == request["ModelApprovalStatus"]]
-    listed = page(map(_summary, rows), request, "ModelPackageSummaryList", name="_Name", usual=group.USUAL)
+    listed = page(map(_summary, rows), request, "ModelPackageSummaryList", name="_Name")
     return describe("sagemaker", "ListModelPackages", listed)
 
 

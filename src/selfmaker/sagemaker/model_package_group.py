@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from selfmaker import clock
 from selfmaker.aws.arn import sagemaker_arn
 from selfmaker.aws.errors import AwsError
-from selfmaker.aws.listing import Usual, page
+from selfmaker.aws.listing import page
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, NotFound
@@ -21,9 +21,6 @@ from selfmaker.store.resources import Change, Resource, Resources
 
 KIND = "ModelPackageGroup"
 PACKAGE_KIND = "ModelPackage"
-
-# Packages are listed in the order in which they were registered, where the request says nothing else.
-USUAL = Usual(order="Ascending")
 
 
 @operation("sagemaker", "CreateModelPackageGroup")
@@ -58,7 +55,7 @@ def list_model_package_groups(call: Call, request: Request) -> Output:
     elsewhere = request.get("CrossAccountFilterOption") == "CrossAccount"
     rows = [] if elsewhere else call.use(Resources).list(KIND, call.region)
     found = [described(row) for row in rows]
-    listed = page(found, request, "ModelPackageGroupSummaryList", name="ModelPackageGroupName", usual=USUAL)
+    listed = page(found, request, "ModelPackageGroupSummaryList", name="ModelPackageGroupName")
     return describe("sagemaker", "ListModelPackageGroups", listed)
 
 

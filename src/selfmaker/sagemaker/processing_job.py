@@ -4,7 +4,7 @@ from typing import Any
 
 from selfmaker.aws.arn import sagemaker_arn
 from selfmaker.aws.errors import AwsError
-from selfmaker.aws.listing import Usual, page
+from selfmaker.aws.listing import page
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, Conflict, NotFound
@@ -50,9 +50,8 @@ def describe_processing_job(call: Call, request: Request) -> Output:
 @operation("sagemaker", "ListProcessingJobs")
 def list_processing_jobs(call: Call, request: Request) -> Output:
     rows = [described(job) for job in call.use(Jobs).of_kind(KIND, call.region)]
-    usual = Usual(order="Ascending")
     columns = {"name": "ProcessingJobName", "status": "ProcessingJobStatus"}
-    listed = page(rows, request, "ProcessingJobSummaries", usual=usual, **columns)
+    listed = page(rows, request, "ProcessingJobSummaries", **columns)
     return describe("sagemaker", "ListProcessingJobs", listed)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from selfmaker.aws.arn import sagemaker_arn
 from selfmaker.aws.errors import AwsError
-from selfmaker.aws.listing import Usual, page
+from selfmaker.aws.listing import page
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, Conflict, NotFound
@@ -73,8 +73,7 @@ def list_training_jobs(call: Call, request: Request) -> Output:
         rows = [row for row in rows if (row["WarmPoolStatus"] or {}).get("Status") == wanted]
     if "TrainingPlanArnEquals" in request:
         rows = []
-    usual = Usual(order="Ascending")
-    return page(rows, request, "TrainingJobSummaries", name="TrainingJobName", status="TrainingJobStatus", usual=usual)
+    return page(rows, request, "TrainingJobSummaries", name="TrainingJobName", status="TrainingJobStatus")
 
 
 @operation("sagemaker", "StopTrainingJob")

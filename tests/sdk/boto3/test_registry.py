@@ -261,18 +261,18 @@ def test_lists_are_filtered_sorted_and_paged(client, group, inference):
         found = client.list_model_packages(**{**in_group, **members})["ModelPackageSummaryList"]
         return [summary["ModelPackageArn"] for summary in found]
 
-    assert listed() == arns
-    assert listed(SortBy="CreationTime", SortOrder="Descending") == arns[::-1]
-    newest = listed(ModelApprovalStatus="Approved", SortBy="CreationTime", SortOrder="Descending", MaxResults=1)
+    assert listed() == listed(SortBy="CreationTime") == arns[::-1]
+    assert listed(SortOrder="Ascending") == arns
+    newest = listed(ModelApprovalStatus="Approved", SortBy="CreationTime", MaxResults=1)
     assert newest == arns[-1:]
     pages = client.get_paginator("list_model_packages").paginate(**in_group, PaginationConfig={"PageSize": 2})
     paged = [summary for page in pages for summary in page["ModelPackageSummaryList"]]
-    assert [summary["ModelPackageVersion"] for summary in paged] == [1, 2, 3]
-    for kind, expected in (("Versioned", arns), ("Both", arns), ("Unversioned", [])):
+    assert [summary["ModelPackageVersion"] for summary in paged] == [3, 2, 1]
+    for kind, expected in (("Versioned", arns[::-1]), ("Both", arns[::-1]), ("Unversioned", [])):
         summaries = client.list_model_packages(ModelPackageType=kind, NameContains=group)["ModelPackageSummaryList"]
         assert [summary["ModelPackageArn"] for summary in summaries] == expected
     created = client.describe_model_package(ModelPackageName=arns[1])["CreationTime"]
-    for member, before, after in (("CreationTimeAfter", arns, []), ("CreationTimeBefore", [], arns)):
+    for member, before, after in (("CreationTimeAfter", arns[::-1], []), ("CreationTimeBefore", [], arns[::-1])):
         assert listed(**{member: created - timedelta(hours=1)}) == before
         assert listed(**{member: created + timedelta(hours=1)}) == after
 
@@ -389,7 +389,7 @@ def test_nothing_is_lost_by_a_kill(new_server, account_on):
     server.kill()
     client = account_on(server.start()).sagemaker
     listed = client.list_model_packages(ModelPackageGroupName="kept")["ModelPackageSummaryList"]
-    assert [s["ModelApprovalStatus"] for s in listed] == ["PendingManualApproval", "Approved"]
+    assert [s["ModelApprovalStatus"] for s in listed] == ["Approved", "PendingManualApproval"]
     assert register(client, "kept").endswith("/4")
 
 

@@ -41,9 +41,9 @@ def names(response):
     return [summary["TrainingJobName"] for summary in response["TrainingJobSummaries"]]
 
 
-def test_the_oldest_come_first_by_default(crowd):
-    """As the reference of ListTrainingJobs says; most other lists are the other way round."""
-    assert names(crowd.sagemaker.list_training_jobs()) == ALL
+def test_the_newest_come_first_by_default(crowd):
+    """As the service does, whatever its reference says: programs take the first for the latest."""
+    assert names(crowd.sagemaker.list_training_jobs()) == ALL[::-1]
 
 
 @pytest.mark.parametrize(
