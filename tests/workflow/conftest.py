@@ -140,7 +140,7 @@ class Bench:
         self.database.close()
 
     def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline, "it did not happen"
             time.sleep(0.005)

@@ -1,5 +1,6 @@
 """The engine: order, failure, stopping, retries, limits, caching, and what a killed server leaves."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -134,6 +135,26 @@ def test_an_error_of_ours_is_tried_again_as_the_policy_says(bench: Any, step: An
     assert bench.run(run) == "Succeeded"
     assert len(bench.rows(run)["a"].document["tries"]) == 3
     assert "failure" not in bench.rows(run)["a"].document
+
+
+def test_an_attempt_waits_for_the_start_of_the_one_before_to_be_over(bench: Any, step: Any) -> None:
+    create, over = bench.jobs.create_processing_job, threading.Event()
+
+    def slow_to_return(request: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = create(request)
+        assert over.wait(30)
+        return answer
+
+    bench.jobs.create_processing_job = slow_to_return
+    run = bench.begin(step("a", RetryPolicies=[policy("SageMaker.JOB_INTERNAL_ERROR")]))
+    bench.until(lambda: len(bench.jobs.jobs) == 1)
+    bench.jobs.end("a", "Failed", FailureReason="InternalServerError: gone")
+    bench.until(lambda: len(bench.rows(run)["a"].document["tries"]) == 2)
+    over.set()
+    assert bench.run(run) == "Succeeded"
+    assert [job["ProcessingJobStatus"] for job in bench.jobs.jobs.values()] == ["Failed", "Completed"]
+    metadata = bench.rows(run)["a"].document["metadata"]
+    assert metadata["ProcessingJob"]["Arn"].endswith(list(bench.jobs.jobs)[1])
 
 
 def test_attempts_come_to_an_end(bench: Any, step: Any) -> None:

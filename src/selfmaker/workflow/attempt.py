@@ -67,11 +67,11 @@ def _hit(row: StepRow, step: Step, table: ExecutionTable) -> StepRow | None:
     return replace(row, status=SUCCEEDED, ended=clock.now(), document=document, key=None)
 
 
-def begun(result: Begun) -> Callable[[StepRow], StepRow]:
-    """The change to an attempt that goes on."""
+def begun(tries: list[float], result: Begun) -> Callable[[StepRow], StepRow]:
+    """The change to an attempt, the last of ``tries``, that goes on: none when it has ended meanwhile."""
 
     def change(row: StepRow) -> StepRow:
-        if row.status != "Starting" or "retry_at" in row.document:
+        if row.status != "Starting" or "retry_at" in row.document or row.document["tries"] != tries:
             return row
         return replace(row, status="Executing", document={**row.document, "metadata": dict(result.metadata)})
 

@@ -47,7 +47,7 @@ class Executions:
         self._waiting: dict[str, bool] = {}  # execution -> whether to look once more
         self._news: dict[str, set[str]] = {}  # execution -> steps that may have ended
         self._jobs: dict[tuple[str, str, str], tuple[str, str]] = {}  # region, noun, name -> execution, step
-        self._starting: set[tuple[str, str]] = set()
+        self._starting: dict[tuple[str, str], bool] = {}  # execution, step -> whether its next attempt waits for that
         self._defects: dict[tuple[str, str], int] = {}
         self._closed = False
         self._alarms = Alarms(self._ring)
@@ -212,12 +212,15 @@ class Executions:
     # -- one step's way
 
     def _submit(self, execution: Execution, row: StepRow, *, repeated: bool = False) -> None:
-        """Start a step on a thread of its own, once at a time."""
+        """Start a step on a thread of its own, one attempt at a time."""
         mark = (row.execution, row.name)
         with self._lock:
-            if mark in self._starting or self._closed:
+            if self._closed:
                 return
-            self._starting.add(mark)
+            if mark in self._starting:
+                self._starting[mark] |= not repeated
+                return
+            self._starting[mark] = False
         self._watch(execution, row)
         blocking = step_type(self._definition(row.pipeline, execution.version).by_name[row.name]).blocking
         (alone if blocking else self._starters.submit)(self._run, row, repeated)
@@ -237,8 +240,8 @@ class Executions:
             self._alarms.set(clock.now() + AGAIN, row.execution)
             self._count_defect(row)
         with self._lock:
-            self._starting.discard((row.execution, row.name))
-        self._post(row.execution)
+            another = self._starting.pop((row.execution, row.name))
+        self._tell(row.execution, *([row.name] if another else []))
 
     def _start(self, row: StepRow, repeated: bool) -> None:
         progress = self._progress(row.execution)
@@ -248,7 +251,7 @@ class Executions:
         if current.document["tries"] != row.document["tries"] or not (current.status == "Starting" or begun_before):
             return
         if kind.blocking:
-            self._table.amend_step(row.execution, row.name, attempt.begun(Begun()))
+            self._table.amend_step(row.execution, row.name, attempt.begun(row.document["tries"], Begun()))
         intent = {**current.document, "repeated": repeated}
         try:
             result = kind.start(act_of(progress, replace(current, document=intent), self._calls))
@@ -259,7 +262,7 @@ class Executions:
         if isinstance(result, Outcome):
             self._conclude(row, result)
         else:
-            self._table.amend_step(row.execution, row.name, attempt.begun(result))
+            self._table.amend_step(row.execution, row.name, attempt.begun(row.document["tries"], result))
 
     def _count_defect(self, row: StepRow) -> None:
         """A start that fails for reasons of ours again and again fails the step."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from selfmaker.errors import Invalid
 from selfmaker.workflow import durations, expressions, grammar, parameters, paths
 from selfmaker.workflow.definition import CONDITION, TRIGGERS, VERSION, Definition, Step
+from selfmaker.workflow.steps import cleanup
 from selfmaker.workflow.steps.catalog import CHECKS, REFUSED, TYPES
 
 Problem = tuple[str, str, str]
@@ -230,6 +231,12 @@ def no_cycles(definition: Definition) -> Iterator[Problem]:
         yield circle[0], places, f"the steps depend on each other in a cycle: {' -> '.join(reversed(circle))}"
 
 
+def cleanup_sources(definition: Definition) -> Iterator[Problem]:
+    for step in definition.steps:
+        if step.type == "Cleanup":
+            yield from cleanup.problems(step, definition)
+
+
 def _property_paths(definition: Definition, shapes: Shapes) -> Iterator[Problem]:
     for step in definition.steps:
         for reference in step.references:
@@ -261,7 +268,7 @@ FORM = (
     retry_policies,
     property_file_declarations,
 )
-RULES = (depends_on, known_references, no_cycles)
+RULES = (depends_on, known_references, no_cycles, cleanup_sources)
 
 _MEMBERS: Mapping[str, Mapping[str, type]] = {
     "Lambda": {"FunctionArn": str},

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from selfmaker.workflow.steps import check, components, flow, jobs, resources
 from selfmaker.workflow.steps.base import StepType
 from selfmaker.workflow.steps.callback import CallbackStep
+from selfmaker.workflow.steps.cleanup import CleanupStep
 from selfmaker.workflow.steps.function import LambdaStep
 from selfmaker.workflow.steps.lineage import LineageStep
 
@@ -20,6 +21,7 @@ TYPES: Mapping[str, StepType] = {
     "QualityCheck": check.QUALITY,
     "ClarifyCheck": check.CLARIFY,
     "Lineage": LineageStep(),
+    "Cleanup": CleanupStep(),
     "Model": resources.MODEL,
     "RegisterModel": resources.REGISTRATION,
     "EndpointConfig": resources.ENDPOINT_CONFIG,
@@ -33,7 +35,6 @@ REFUSED: Mapping[str, str] = {
     "EMR": "there are no EMR clusters here; use a Processing step",
     "EMRServerless": "there is no EMR Serverless here; use a Processing step",
     "Job": "steps of type Job are not supported here; use Training or Processing steps",
-    "Cleanup": "steps of type Cleanup are not supported here yet",
     "ForEach": "steps of type ForEach are not supported here yet; write one step for each item",
 }
 
