@@ -53,6 +53,12 @@ class Jobs:
     def write(self, uri: str, data: bytes) -> None:
         self.objects[uri] = data
 
+    def below(self, uri: str) -> list[str]:
+        return [name for name in self.objects if name.startswith(uri)]
+
+    def delete(self, uri: str) -> None:
+        self.objects.pop(uri, None)
+
     def end(self, step: str, status: str = "Completed", **members: Any) -> None:
         """The newest job of a step ends."""
         name = self.name(step)

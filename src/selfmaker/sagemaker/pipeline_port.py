@@ -44,6 +44,13 @@ class PipelinePort:
     def write(self, uri: str, data: bytes) -> None:
         self.objects.put(*_place(uri), data)
 
+    def below(self, uri: str) -> list[str]:
+        bucket, prefix = _place(uri)
+        return [f"s3://{bucket}/{found.key}" for found in self.objects.list(bucket, prefix)]
+
+    def delete(self, uri: str) -> None:
+        self.objects.delete(*_place(uri))
+
 
 def _place(uri: str) -> tuple[str, str]:
     try:

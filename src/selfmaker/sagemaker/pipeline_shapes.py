@@ -41,6 +41,7 @@ _PROPERTIES: Mapping[str, tuple[str, ...]] = {
     "QualityCheck": (*_BASELINES, *_STATISTICS),
     "ClarifyCheck": _BASELINES,
     "Lineage": ("ActionArns", "ArtifactArns", "ContextArns", "Associations"),
+    "Cleanup": (),
     "Fail": (),
 }
 _FORMS: Mapping[str, tuple[Any, str]] = {

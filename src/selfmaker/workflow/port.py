@@ -27,3 +27,9 @@ class Port(Protocol):
 
     def write(self, uri: str, data: bytes) -> None:
         """Store an S3 object. Raises as ``read`` does."""
+
+    def below(self, uri: str) -> list[str]:
+        """The URIs of all S3 objects whose own begin with this one. Raises as ``read`` does."""
+
+    def delete(self, uri: str) -> None:
+        """Delete an S3 object, if it is there. Raises as ``read`` does."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from selfmaker.errors import Invalid, NotFound
 from selfmaker.workflow.definition import Definition, Step
 from selfmaker.workflow.port import CallError
 from selfmaker.workflow.steps.base import FAILED, SUCCEEDED, Act, Begun, Document, Outcome, Plain
@@ -28,10 +29,9 @@ class CleanupStep(Plain):
             try:
                 objects = _objects(act, jobs.get(name), source)
                 for uri in objects or ():
-                    _delete(act, uri)
-            except CallError as error:
-                code = "InternalFailure" if error.status >= 500 else "ClientError"
-                failed.append({"StepName": name, "ErrorCode": code, "ErrorMessage": error.message})
+                    act.port.delete(uri)
+            except (Invalid, NotFound) as error:
+                failed.append({"StepName": name, "ErrorCode": "ClientError", "ErrorMessage": error.message})
             else:
                 (skipped if objects is None else cleaned).append(name)
         told = {"CleanedSteps": cleaned, "FailedSteps": failed, "SkippedSteps": skipped}
@@ -78,33 +78,44 @@ def _wrong(step: Step, source: Step, given: Mapping[str, Any]) -> Iterator[tuple
 
 
 def _jobs(act: Act) -> dict[str, Document]:
-    """What Describe tells of the jobs that this execution's steps have run, by the step's name. Raises CallError."""
-    found = {}
+    """What Describe tells of the jobs that this execution itself has run and that are still known, by the step's name:
+    what a cache or a selective execution has lent is another execution's. Raises CallError."""
+    found: dict[str, Document] = {}
     request: Document = {"PipelineExecutionArn": act.execution.arn, "MaxResults": 100}
     while True:
         listed = act.call("ListPipelineExecutionSteps", request)
         for row in listed["PipelineExecutionSteps"]:
-            lent = (row.get("SelectiveExecutionResult") or {}).get("SourcePipelineExecutionArn")
-            for noun in ("TrainingJob", "ProcessingJob", "TransformJob"):
-                arn = ((row.get("Metadata") or {}).get(noun) or {}).get("Arn")
-                if arn and not lent:
-                    found[row["StepName"]] = act.call(f"Describe{noun}", {f"{noun}Name": arn.rpartition("/")[2]})
+            lenders = [row.get(member) or {} for member in ("CacheHitResult", "SelectiveExecutionResult")]
+            if not any(lender.get("SourcePipelineExecutionArn") for lender in lenders):
+                job = _described(act, row.get("Metadata") or {})
+                found |= {row["StepName"]: job} if job else {}
         if not listed.get("NextToken"):
             return found
         request["NextToken"] = listed["NextToken"]
 
 
+def _described(act: Act, metadata: Mapping[str, Any]) -> Document | None:
+    for noun in ("TrainingJob", "ProcessingJob", "TransformJob"):
+        if arn := (metadata.get(noun) or {}).get("Arn"):
+            try:
+                return act.call(f"Describe{noun}", {f"{noun}Name": arn.rpartition("/")[2]})
+            except CallError as error:
+                if error.status >= 500:
+                    raise
+    return None
+
+
 def _objects(act: Act, job: Document | None, source: Mapping[str, Any]) -> list[str] | None:
-    """The URIs of the objects to delete; None where the job has none to tell of. Raises CallError."""
+    """The URIs of the objects to delete; None where the job has none to tell of. Raises Invalid, NotFound."""
     if job is None:
         return None
     if "TrainingJobArn" in job:
         artifacts = (job.get("ModelArtifacts") or {}).get("S3ModelArtifacts")
-        return None if not artifacts else _below(act, f"{artifacts.rstrip('/').rpartition('/')[0]}/")
+        return None if not artifacts else act.port.below(f"{artifacts.rstrip('/').rpartition('/')[0]}/")
     places = _places(job)
     for uri in source["S3Uris"]:
         if not any(str(uri).startswith(f"{place.rstrip('/')}/") for place in places):
-            raise _refused(f"{uri} is not below an output of the step, which are {', '.join(places)}")
+            raise Invalid(f"{uri} is not below an output of the step, which are {', '.join(places)}")
     return [str(uri) for uri in source["S3Uris"]]
 
 
@@ -113,31 +124,3 @@ def _places(job: Document) -> list[str]:
         return [job["TransformOutput"]["S3OutputPath"]]
     outputs = (job.get("ProcessingOutputConfig") or {}).get("Outputs") or []
     return [output["S3Output"]["S3Uri"] for output in outputs if output.get("S3Output")]
-
-
-def _below(act: Act, uri: str) -> list[str]:
-    bucket, prefix = _bucket_and_key(uri)
-    request: Document = {"Bucket": bucket, "Prefix": prefix}
-    found: list[str] = []
-    while True:
-        listed = act.call("ListObjectsV2", request, "s3")
-        found += [f"s3://{bucket}/{item['Key']}" for item in listed.get("Contents") or []]
-        if not listed.get("IsTruncated"):
-            return found
-        request["ContinuationToken"] = listed["NextContinuationToken"]
-
-
-def _delete(act: Act, uri: str) -> None:
-    bucket, key = _bucket_and_key(uri)
-    act.call("DeleteObject", {"Bucket": bucket, "Key": key}, "s3")
-
-
-def _bucket_and_key(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    if not uri.startswith("s3://") or not bucket or not key:
-        raise _refused(f"{uri!r} is not the URI of an object (s3://bucket/key)")
-    return bucket, key
-
-
-def _refused(message: str) -> CallError:
-    return CallError("s3:DeleteObject", "ValidationException", message)
