@@ -50,8 +50,7 @@ def describe_processing_job(call: Call, request: Request) -> Output:
 @operation("sagemaker", "ListProcessingJobs")
 def list_processing_jobs(call: Call, request: Request) -> Output:
     rows = [described(job) for job in call.use(Jobs).of_kind(KIND, call.region)]
-    columns = {"name": "ProcessingJobName", "status": "ProcessingJobStatus"}
-    listed = page(rows, request, "ProcessingJobSummaries", **columns)
+    listed = page(rows, request, "ProcessingJobSummaries", name="ProcessingJobName", status="ProcessingJobStatus")
     return describe("sagemaker", "ListProcessingJobs", listed)
 
 
