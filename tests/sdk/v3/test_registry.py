@@ -112,7 +112,7 @@ def test_groups_and_versions_as_resources(session, image, weights):
             InferenceSpecification={"Containers": [{"Image": image, "ModelDataUrl": weights}]},
         )
     packages = list(ModelPackage.get_all(model_package_group_name="v3-resources"))
-    assert [package.model_package_version for package in packages] == [1, 2]
+    assert [package.model_package_version for package in packages] == [2, 1]
     packages[0].update(source_uri="s3://bucket/source")
     assert packages[0].refresh().source_uri == "s3://bucket/source"
     assert "v3-resources" in [found.model_package_group_name for found in ModelPackageGroup.get_all()]
