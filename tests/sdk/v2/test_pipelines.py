@@ -448,7 +448,7 @@ def test_a_notebook(pipeline_session, role, folder, s3, archive):
     ]
     notebook = {
         "cells": [{**cell, "outputs": [], "execution_count": None} for cell in cells],
-        "metadata": {"kernelspec": {"name": "conda_python", "display_name": "Python", "language": "python"}},
+        "metadata": {},  # as nbformat's new_notebook() has it
         "nbformat": 4,
         "nbformat_minor": 4,
     }

@@ -58,12 +58,15 @@ def initialize(place: Path, script: str) -> int:
 
 def execute(place: Path, notebook: Path, output: Path) -> None:
     import papermill
+    from jupyter_client.kernelspec import KernelSpecManager
 
+    name = kernel(os.environ.get("SM_KERNEL_NAME", DEFAULT_KERNEL))
     papermill.execute_notebook(
         str(notebook),
         str(output),
         parameters=parameters(),
-        kernel_name=kernel(os.environ.get("SM_KERNEL_NAME", DEFAULT_KERNEL)),
+        kernel_name=name,
+        language=KernelSpecManager().get_kernel_spec(name).language,  # notebooks that programs write do not tell it
         cwd=str(place),
         progress_bar=False,
         log_output=True,
