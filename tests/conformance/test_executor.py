@@ -256,6 +256,28 @@ def test_signals_reach_the_first_process_only(box: Sandbox) -> None:
 
 
 @conformance
+def test_a_program_that_a_shell_waits_for_is_told_of_a_signal(box: Sandbox) -> None:
+    (box.folder / "inner.sh").write_text(
+        "sh -c 'trap \"echo saved; exit 7\" TERM; echo up; while :; do sleep 0.02; done'\necho then $?"
+    )
+    mounts = (Mount(box.folder / "inner.sh", "/inner.sh", Access.READ_ONLY),)
+    handle, read = box.start(box.spec("sh", "-c", "true && sh /inner.sh; exit 5", mounts=mounts))
+    assert line(read) == "up"
+    handle.signal(signal.SIGTERM)
+    assert drain(read) == "saved\nthen 7\n"
+    assert handle.wait() == Exit(5)
+
+
+@conformance
+def test_a_shell_without_handlers_is_ended_by_a_signal(box: Sandbox) -> None:
+    handle, read = box.start(box.spec("sh", "-c", "echo up; sleep 600; echo never"))
+    assert line(read) == "up"
+    handle.signal(signal.SIGTERM)
+    assert handle.wait() == Exit(143)
+    assert drain(read) == ""
+
+
+@conformance
 def test_a_program_without_handlers_is_ended_by_a_signal(box: Sandbox) -> None:
     handle, read = box.start(box.spec("sh", "-c", "echo up; exec sleep 600"))
     assert line(read) == "up"

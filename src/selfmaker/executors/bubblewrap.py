@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from selfmaker.executors import init, launch, mounts, root, syscalls
+from selfmaker.executors.hearers import hearers
 from selfmaker.executors.protocol import Access, RunSpec
 
 _STATUS = 3  # the descriptor on which the shell reports, inside the sandbox
@@ -193,9 +194,14 @@ def _keep(control: int, bwrap: str, arguments: list[str], command: list[str], no
     inside = _child_pid(os.read(child, 4096))
 
     def deliver(number: int) -> None:
-        target = inside if number == signal.SIGKILL else _first(inside)
-        with contextlib.suppress(OSError):  # it has ended; or there is no such signal
-            os.kill(target or pid, number)
+        if number == signal.SIGKILL:
+            told = [inside or pid]
+        else:
+            first = _first(inside)
+            told = hearers(first, number) if first else [pid]
+        for each in told:
+            with contextlib.suppress(OSError):  # it has ended; or there is no such signal
+                os.kill(each, number)
 
     code = init.attend(control, children, pid, deliver)
     init.send(control, init.EXITED, str(code))

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import NoReturn
 
 from selfmaker.executors import syscalls
+from selfmaker.executors.hearers import hearers
 
 READY = b"R"  # + notes, one a line: the sandbox stands
 FAILED = b"F"  # + kind, newline, message: it could not be built
@@ -184,10 +185,9 @@ def first_process(control: int, argv: tuple[str, ...], environment: Mapping[str,
     let_go_of_output()
 
     def deliver(number: int) -> None:
-        try:
-            os.kill(-1 if number == signal.SIGKILL else pid, number)
-        except OSError:
-            return  # it has ended; or there is no such signal
+        for each in [-1] if number == signal.SIGKILL else hearers(pid, number):
+            with contextlib.suppress(OSError):  # it has ended; or there is no such signal
+                os.kill(each, number)
 
     code = attend(control, children, pid, deliver)
     send(control, EXITED, str(code))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 import pytest
 from sagemaker.core.resources import TrainingJob
@@ -158,6 +159,30 @@ def test_jobs_are_found_stopped_and_described_as_resources(trainer):
     job.stop()
     job.wait(poll=1, timeout=120)
     assert TrainingJob.get(name).training_job_status == "Stopped"
+
+
+def test_a_script_that_is_stopped_can_save_what_it_has(trainer, logged, artifact):
+    """It runs below shells and a driver that know nothing of SIGTERM."""
+    script = """
+import pathlib, signal, sys, time
+def save(*_):
+    pathlib.Path("/opt/ml/model/epoch").write_text("4")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, save)
+print("listening", flush=True)
+time.sleep(600)
+"""
+    made = trainer({"train.py": script})
+    made.train(wait=False)
+    job = made._latest_training_job
+    deadline = time.monotonic() + 60
+    while "listening" not in logged(made):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    job.stop()
+    job.wait(poll=1, timeout=120)
+    assert TrainingJob.get(job.training_job_name).training_job_status == "Stopped"
+    assert artifact(made) == {"epoch": b"4"}
 
 
 def test_the_built_in_xgboost_algorithm(session, role, artifact, tmp_path):
