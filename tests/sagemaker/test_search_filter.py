@@ -1,7 +1,7 @@
 import pytest
 
 from selfmaker.errors import Invalid
-from selfmaker.sagemaker.search_filter import admits
+from selfmaker.sagemaker.search_filter import admits, check
 
 JOB = {
     "TrainingJobName": "blue-1",
@@ -67,6 +67,26 @@ def test_expressions_combine() -> None:
     assert admits({}, JOB)
 
 
-def test_a_missing_value_is_told() -> None:
-    with pytest.raises(Invalid, match="TrainingJobName"):
-        one("TrainingJobName", "Equals")
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ({"Name": "TrainingJobName", "Operator": "Equals"}, "on TrainingJobName: operator Equals needs a Value"),
+        (
+            {"Name": "CreationTime", "Operator": "LessThan", "Value": "monday"},
+            "on CreationTime: 'monday' is not a time",
+        ),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_told_wherever_it_stands(condition: dict, told: str) -> None:
+    for expression in (
+        {"Filters": [condition]},
+        {"NestedFilters": [{"NestedPropertyName": "InputDataConfig", "Filters": [condition]}]},
+        {"SubExpressions": [{"SubExpressions": [{"Filters": [condition]}]}]},
+    ):
+        with pytest.raises(Invalid, match=told):
+            check(expression)
+
+
+def test_times_are_dates_or_numbers() -> None:
+    for value in ("2020-02-27T20:44:32Z", "2020-02-27", "1582836272", "2020-02-27 20:44:32.123456+00:00"):
+        check({"Filters": [{"Name": "CreationTime", "Operator": "GreaterThan", "Value": value}]})

@@ -20,7 +20,7 @@ from selfmaker.sagemaker import (
     pipeline_search,
     training_job,
 )
-from selfmaker.sagemaker.search_filter import admits, values_at, with_tag_paths
+from selfmaker.sagemaker.search_filter import admits, check, values_at, with_tag_paths
 from selfmaker.sagemaker.tag import tag_list
 from selfmaker.settings import Settings
 from selfmaker.store.resources import Resources
@@ -42,11 +42,11 @@ class Kind:
 
 @operation("sagemaker", "Search")
 def search(call: Call, request: Request) -> Output:
-    kind = _kind(request["Resource"])
+    kind, expression = _kind(request["Resource"]), request.get("SearchExpression", {})
+    check(expression)
     documents, by_metrics = kind.documents(call), _names_metrics(request)
     if by_metrics:
         documents = kind.completed(call, documents)
-    expression = request.get("SearchExpression", {})
     found = [document for document in documents if admits(expression, document)]
     _sort(found, request.get("SortBy", "LastModifiedTime"), request.get("SortOrder", "Descending"))
     results, token = page_of(found, request)

@@ -14,8 +14,23 @@ from selfmaker.errors import Invalid
 Expression = Mapping[str, Any]
 
 
+def check(expression: Expression) -> None:
+    """Raises Invalid for a filter whose value is missing, or is no time where only a time makes sense."""
+    nested = [condition for each in expression.get("NestedFilters", ()) for condition in each["Filters"]]
+    for condition in (*expression.get("Filters", ()), *nested):
+        name, operator = condition["Name"], condition.get("Operator", "Equals")
+        if operator in ("Exists", "NotExists"):
+            continue
+        if "Value" not in condition:
+            raise Invalid(f"Filter on {name}: operator {operator} needs a Value.")
+        if name.endswith("Time") and operator in _ORDERING and _number(condition["Value"]) is None:
+            raise Invalid(f"Filter on {name}: {condition['Value']!r} is not a time, such as 2020-02-27T20:44:32Z.")
+    for each in expression.get("SubExpressions", ()):
+        check(each)
+
+
 def admits(expression: Expression, document: Mapping[str, Any]) -> bool:
-    """Whether ``document`` satisfies ``expression``. Raises Invalid for a filter that lacks its value."""
+    """Whether ``document`` satisfies ``expression``, which ``check`` has found good."""
     verdicts = [
         *(_filter_holds(f, document) for f in expression.get("Filters", ())),
         *(_nested_holds(n, document) for n in expression.get("NestedFilters", ())),
@@ -60,8 +75,6 @@ def _filter_holds(condition: Mapping[str, Any], document: Any) -> bool:
     values = [value for value in values_at(document, name) if value is not None]
     if operator in ("Exists", "NotExists"):
         return bool(values) is (operator == "Exists")
-    if "Value" not in condition:
-        raise Invalid(f"Filter on {name}: operator {operator} needs a Value.")
     wanted = condition["Value"]
     if operator == "NotEquals":
         return not any(_equal(value, wanted) for value in values)
@@ -104,6 +117,7 @@ def _number(value: Any) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
+_ORDERING = ("GreaterThan", "GreaterThanOrEqualTo", "LessThan", "LessThanOrEqualTo")
 _TESTS: Mapping[str, Callable[[Any, str], bool]] = {
     "Equals": _equal,
     "GreaterThan": lambda value, wanted: _compare(value, wanted) == 1,
