@@ -52,6 +52,13 @@ STEPS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def early_in_a_minute(monkeypatch):
+    """Alarms look at whole minutes: none ends while a test looks."""
+    now, seconds = clock.now, clock.now() % 60
+    monkeypatch.setattr(clock, "now", lambda: now() - seconds)
+
+
 @pytest.fixture
 def world(tmp_path, loop, executor, plain_environment):  # noqa: F811
     made = World(tmp_path, loop, executor, plain_environment)
