@@ -42,7 +42,7 @@ def test_filters_and_orders(request_, expected):
 
 
 def test_the_operations_defaults():
-    assert names({}, usual=Usual(sort="Name", order="Ascending")) == ["a-train", "b-Train", "c-other"]
+    assert names({}, usual=Usual(sort="Name")) == ["c-other", "b-Train", "a-train"]
     assert len(names({}, [{"JobName": str(n)} for n in range(30)])) == 10
 
 

@@ -20,15 +20,9 @@ _Place = tuple[bool, float, str, str]
 
 @dataclass(frozen=True)
 class Usual:
-    """What an operation does when the request doesn't say, and where its rows have their times, if not as most do.
-
-    The newest come first, also where the API's reference calls Ascending the default (ListModelPackages,
-    ListTrainingJobs...): the service answers so, and programs take the first of a list for the latest, as AWS's own
-    template for deployments does.
-    """
+    """What an operation does when the request doesn't say, and where its rows have their times, if not as most do."""
 
     sort: str = "CreationTime"
-    order: str = "Descending"
     limit: int = 10
     created: str = "CreationTime"
     modified: str = "LastModifiedTime"
@@ -58,11 +52,15 @@ def page(
     ``request``'s NameContains (whatever the case), StatusEquals, CreationTimeAfter/Before, CreatedAfter/Before and
     LastModifiedTimeAfter/Before filter; SortBy, SortOrder, MaxResults and NextToken do what they say. ``name`` and
     ``status`` are the members of a row that have its name and status. Raises AwsError for a token that is not ours.
+
+    Without SortOrder the newest come first, also where the API's reference calls Ascending the default
+    (ListModelPackages, ListTrainingJobs...): the service answers so, and programs take the first of a list for the
+    latest, as AWS's own template for deployments does.
     """
     usual = usual or Usual()
     columns = _Columns(name, status, usual.created, usual.modified)
     kept = [row for row in rows if _admits(row, request, columns)]
-    by, way = request.get("SortBy", usual.sort), request.get("SortOrder", usual.order)
+    by, way = request.get("SortBy", usual.sort), request.get("SortOrder", "Descending")
     descending = way == "Descending"
     known = {"Name": name, "Status": status, "CreationTime": usual.created, "LastModifiedTime": usual.modified}
     column = known.get(by, by)

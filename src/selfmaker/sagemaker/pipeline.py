@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from selfmaker import clock
 from selfmaker.aws.arn import sagemaker_arn
 from selfmaker.aws.errors import AwsError
-from selfmaker.aws.listing import Usual, page
+from selfmaker.aws.listing import page
 from selfmaker.aws.operation import Call, Output, Request, operation
 from selfmaker.aws.output import describe
 from selfmaker.errors import AlreadyExists, Conflict, Invalid, NotFound
@@ -115,7 +115,7 @@ def list_pipelines(call: Call, request: Request) -> Output:
         for row in call.use(Resources).list(KIND, call.region)
         if row.name.startswith(prefix) and request.get("ManagedBy") != "AWS"
     ]
-    listed = page(rows, request, "PipelineSummaries", name="PipelineName", usual=Usual())
+    listed = page(rows, request, "PipelineSummaries", name="PipelineName")
     return describe("sagemaker", "ListPipelines", listed)
 
 
