@@ -16,7 +16,7 @@ from selfmaker.errors import NotFound
 from selfmaker.events.form import event, moment
 from selfmaker.jobs import states
 from selfmaker.sagemaker import model_card, model_package, processing_job, training_job, transform_job
-from selfmaker.store.executions import ExecutionTable
+from selfmaker.store.executions import UNDER_WAY, ExecutionTable
 from selfmaker.store.jobs import Job
 from selfmaker.store.outbox import JOB_KINDS, Change, Waiting
 from selfmaker.store.resources import Resource
@@ -125,7 +125,7 @@ class SagemakerEvents:
 def _execution(change: Change) -> Detail:
     row = change.document
     document = row["document"]
-    ended = change.status in ("Succeeded", "CompletedWithFailures", "Failed", "Stopped")
+    ended = change.status not in UNDER_WAY
     detail = {
         "pipelineExecutionDisplayName": document.get("PipelineExecutionDisplayName"),
         "pipelineExecutionDescription": document.get("PipelineExecutionDescription"),

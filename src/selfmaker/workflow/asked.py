@@ -30,7 +30,7 @@ def to_retry(token: str, changes: Mapping[str, Any]) -> Change:
     def change(current: Execution) -> Execution:
         if current.document.get("retry_token") == token:
             return current
-        if current.status not in ("Failed", "Stopped", "CompletedWithFailures"):
+        if current.status in (*UNDER_WAY, "Succeeded"):
             raise Conflict(f"the execution is in status {current.status}")
         document = {**current.document, **changes, "retry_token": token}
         document = {k: v for k, v in document.items() if k not in ("failure", "stop_token")}

@@ -22,7 +22,7 @@ from selfmaker.workflow.alarms import Alarms
 from selfmaker.workflow.crew import Crew, alone
 from selfmaker.workflow.definition import Definition, parse
 from selfmaker.workflow.port import CallError, Port
-from selfmaker.workflow.steps.base import FAILED, STOPPED, SUCCEEDED, Begun, Outcome
+from selfmaker.workflow.steps.base import FAILED, STOPPED, SUCCEEDED, Begun, Outcome, StepType
 
 _log = logging.getLogger(__name__)
 
@@ -221,14 +221,15 @@ class Executions:
                 self._starting[mark] |= not repeated
                 return
             self._starting[mark] = False
-        self._watch(execution, row)
-        blocking = step_type(self._definition(row.pipeline, execution.version).by_name[row.name]).blocking
-        (alone if blocking else self._starters.submit)(self._run, row, repeated)
+        kind = self._watch(execution, row)
+        (alone if kind.blocking else self._starters.submit)(self._run, row, repeated)
 
-    def _watch(self, execution: Execution, row: StepRow) -> None:
-        noun = step_type(self._definition(execution.pipeline, execution.version).by_name[row.name]).noun
-        if noun:
-            self._jobs[execution.region, noun, row.document["name"]] = (row.execution, row.name)
+    def _watch(self, execution: Execution, row: StepRow) -> StepType:
+        """Know the step by its job, if it has one. Its type."""
+        kind = step_type(self._definition(execution.pipeline, execution.version).by_name[row.name])
+        if kind.noun:
+            self._jobs[execution.region, kind.noun, row.document["name"]] = (row.execution, row.name)
+        return kind
 
     def _run(self, row: StepRow, repeated: bool) -> None:
         try:
@@ -396,9 +397,8 @@ class Executions:
 
     def _take_over(self, execution: Execution, row: StepRow) -> None:
         """A step that an earlier server began."""
-        step = self._definition(execution.pipeline, execution.version).by_name[row.name]
-        self._watch(execution, row)
-        if row.status == "Starting" or step_type(step).blocking:
+        kind = self._watch(execution, row)
+        if row.status == "Starting" or kind.blocking:
             self._submit(execution, row, repeated=True)
 
     def _intended(self, progress: Progress, row: StepRow) -> StepRow:
