@@ -47,10 +47,15 @@ def place(session):
 
 @pytest.fixture(scope="module")
 def dataset(session, place):
-    text = "\n".join(",".join(map(str, row)) for row in ROWS)
-    bucket, key = place.removeprefix("s3://").split("/", 1)
-    session.boto_session.client("s3").put_object(Bucket=bucket, Key=f"{key}/data/rows.csv", Body=text.encode())
-    return f"{place}/data/rows.csv"
+    return put_rows(session, f"{place}/data/rows.csv", ROWS)
+
+
+def put_rows(session, uri, rows):
+    """Store them as CSV. Returns the URI."""
+    bucket, key = uri.removeprefix("s3://").split("/", 1)
+    text = "\n".join(",".join(map(str, row)) for row in rows)
+    session.boto_session.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+    return uri
 
 
 @pytest.fixture(scope="module")
@@ -176,11 +181,8 @@ def test_shap_values_and_partial_dependence(processor, data_config, model_config
 def test_a_threshold_in_floating_point_columns(processor, session, role, place, files, tmp_path):
     """As the check steps of a public pipeline for a regression have it: columns by their places, no headers."""
     rows = [(n % 30 + 0.0, float(n % 3 == 0), *((n * k % 7) / 7.0 for k in range(1, 6))) for n in range(90)]
-    bucket, key = place.removeprefix("s3://").split("/", 1)
-    text = "\n".join(",".join(map(str, row)) for row in rows)
-    session.boto_session.client("s3").put_object(Bucket=bucket, Key=f"{key}/floats/rows.csv", Body=text.encode())
     data = clarify.DataConfig(
-        s3_data_input_path=f"{place}/floats/rows.csv",
+        s3_data_input_path=put_rows(session, f"{place}/floats/rows.csv", rows),
         s3_output_path=f"{place}/of-floats",
         label=0,
         dataset_type="text/csv",
@@ -285,11 +287,9 @@ def test_labels_of_json_lines_by_jmespath_whatever_the_headers_are(processor, se
 def test_groups_without_the_one_or_the_other_outcome(processor, session, place, files):
     """As AWS's container has it: nothing by nothing is nothing, labels that one side lacks are left out."""
     rows = [(1, 0, 1), (1, 0, 1), (0, 0, 0), (0, 0, 1), (1, 1, 1), (1, 1, 0), (1, 1, 0), (1, 1, 1)]
-    bucket, key = place.removeprefix("s3://").split("/", 1)
-    text = "y,woman,p\n" + "\n".join(",".join(map(str, row)) for row in rows)
-    session.boto_session.client("s3").put_object(Bucket=bucket, Key=f"{key}/few/rows.csv", Body=text.encode())
+    names = ["y", "woman", "p"]
     config = clarify.DataConfig(
-        s3_data_input_path=f"{place}/few/rows.csv",
+        s3_data_input_path=put_rows(session, f"{place}/few/rows.csv", [names, *rows]),
         s3_output_path=f"{place}/{uuid.uuid4().hex}",
         label="y",
         predicted_label="p",
@@ -374,11 +374,9 @@ def test_a_stopped_job_takes_its_endpoint_along(processor, session, data_config,
 
 def test_truth_values_and_scores_beside_them(processor, session, place, files):
     rows = [(income >= 50, woman == 1, (income * 3 % 10) / 10) for _, woman, income, _ in ROWS]
-    bucket, key = place.removeprefix("s3://").split("/", 1)
-    text = "y,woman,score\n" + "\n".join(",".join(map(str, row)) for row in rows)
-    session.boto_session.client("s3").put_object(Bucket=bucket, Key=f"{key}/truth/rows.csv", Body=text.encode())
+    names = ["y", "woman", "score"]
     config = clarify.DataConfig(
-        s3_data_input_path=f"{place}/truth/rows.csv",
+        s3_data_input_path=put_rows(session, f"{place}/truth/rows.csv", [names, *rows]),
         s3_output_path=f"{place}/{uuid.uuid4().hex}",
         label="y",
         predicted_label="score",
@@ -388,7 +386,7 @@ def test_truth_values_and_scores_beside_them(processor, session, place, files):
     threshold = clarify.ModelPredictedLabelConfig(probability_threshold=0.5)
     processor.run_bias(config, facet, model_config=None, model_predicted_label_config=threshold, logs=False)
     analysis = json.loads(files(config.s3_output_path)["analysis.json"])
-    table = pd.DataFrame(rows, columns=["y", "woman", "score"]).assign(guess=lambda t: t.score > 0.5)
+    table = pd.DataFrame(rows, columns=names).assign(guess=lambda t: t.score > 0.5)
     for when, name, column in (("pre", "DPL", "y"), ("post", "DPPL", "guess")):
         [group] = analysis[f"{when}_training_bias_metrics"]["facets"]["woman"]
         shares = table.groupby("woman")[column].mean()
